@@ -1,0 +1,166 @@
+"""The database: one engine, one place where transactions begin and end.
+
+SQLite lets one process write at a time, and its own waiting is a sleep that grows: with many writers
+the tail reaches half a second. So writers queue on a file lock first, which the kernel hands over at
+once, and never meet SQLite's own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+
+from core import queue
+from core.errors import Unavailable
+
+_BUSY_MS = 10_000
+
+
+class Database:
+    """An engine with its two kinds of session.
+
+    `pool` bounds the connections of this process.
+    """
+
+    def __init__(self, url: str, *, pool: int = 20) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._turn = threading.Lock()
+        self._lock_file: int | None = None
+        if self.is_sqlite:
+            self.engine = self._sqlite()
+        else:
+            self.engine = create_engine(
+                self.url,
+                pool_size=pool,
+                max_overflow=0,
+                pool_timeout=5,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10s"},
+            )
+        writing = self.engine.execution_options(portaria_writes=True)
+        self._writing = sessionmaker(writing, expire_on_commit=False)
+        self._reading = sessionmaker(self.engine, expire_on_commit=False)
+
+    def _sqlite(self) -> Engine:
+        path = Path(self.url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock_file = os.open(path.with_name(path.name + ".writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        engine = create_engine(self.url, pool_size=64, max_overflow=64)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _: Any) -> None:
+            connection.isolation_level = None  # we say BEGIN ourselves, below
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            writes = connection.get_execution_options().get("portaria_writes", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        return engine
+
+    @contextmanager
+    def _writers_turn(self) -> Iterator[None]:
+        if self._lock_file is None:
+            yield
+            return
+        with self._turn:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def unit_of_work(self, *, durable: bool = True) -> Iterator[Session]:
+        """One transaction that may write: commits at the end of the block, rolls back on an exception.
+
+        What was said to `queue.wake` inside is rung after the commit. `durable=False` lets
+        PostgreSQL answer before the write reached the disk, for what a crash may forget.
+        Raises Unavailable when the database does not answer.
+        """
+        with translated():
+            with self._writers_turn(), self._writing.begin() as session:
+                if not durable and not self.is_sqlite:
+                    session.execute(text("SET LOCAL synchronous_commit = off"))
+                yield session
+                wakes = queue.taken(session)
+        queue.ring(wakes)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot that only reads.
+
+        Raises Unavailable when the database does not answer.
+        """
+        with translated(), self._reading() as session:
+            yield session
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns 'the database is not there' into Unavailable; other errors pass unchanged."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("the connection to the database was lost") from error
+        raise
+
+
+_current: Database | None = None
+
+
+def configure(url: str, *, pool: int = 20) -> Database:
+    """Sets the database of this process."""
+    global _current
+    _current = Database(url, pool=pool)
+    return _current
+
+
+def database() -> Database:
+    """The database of this process."""
+    if _current is None:
+        raise RuntimeError("core.db.configure() comes first")
+    return _current
+
+
+@contextmanager
+def unit_of_work(*, durable: bool = True) -> Iterator[Session]:
+    """`Database.unit_of_work` of this process's database."""
+    with database().unit_of_work(durable=durable) as session:
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """`Database.reading` of this process's database."""
+    with database().reading() as session:
+        yield session

@@ -1,0 +1,74 @@
+"""The named ways in which something fails; each is mapped to an answer in exactly one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+
+class PortariaError(Exception):
+    """A failure with words a person can act on."""
+
+
+class Refused(PortariaError):
+    """The door says no: nothing was stored.
+
+    `status` is the HTTP status, `reason` a short machine word that is also the metric's label.
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Invalid(PortariaError):
+    """The values are not acceptable; `fields` names each with what is wrong with it."""
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class Unreadable(PortariaError):
+    """An accepted event that cannot be understood: kept as `failed`, shown, replayable."""
+
+
+class Ignored(PortariaError):
+    """An accepted event that is understood and asks for nothing."""
+
+
+class Quarantined(PortariaError):
+    """An accepted event that is probably no enquiry: kept apart until a person decides."""
+
+
+class Conflict(PortariaError):
+    """The change does not fit the present state (HTTP 409)."""
+
+
+class NotAllowed(PortariaError):
+    """The user may not do this (HTTP 403)."""
+
+
+class NotFound(PortariaError):
+    """There is no such thing, or the user may not know of it (HTTP 404)."""
+
+
+class Unavailable(PortariaError):
+    """A part we depend on does not answer; trying again later may help (HTTP 503)."""
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Retry(PortariaError):
+    """An action failed in a way that may pass."""
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Permanent(PortariaError):
+    """An action failed in a way that trying again will not mend."""

@@ -1,0 +1,96 @@
+"""Dramatiq on Redis without the wait: an idle consumer blocks on a bell instead of sleeping.
+
+Dramatiq's own consumer polls with a back-off that grows to a second. Here each message also pushes
+a token on a short list beside its queue, and an idle consumer waits for one with BLPOP. Tokens are
+hints: too many cost an empty look, too few cost at most the idle timeout.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import redis
+from dramatiq import Message, MessageProxy
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+
+_MOST_TOKENS = 32
+
+
+class BellBroker(RedisBroker):
+    """A RedisBroker whose consumers wake when something is enqueued.
+
+    It declares no delay queues: what is due later is a row in the database, so their consumers would
+    only poll.
+    """
+
+    def __init__(self, url: str) -> None:
+        client = redis.Redis.from_url(
+            url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=15, retry_on_timeout=False
+        )
+        super().__init__(client=client, namespace="portaria", middleware=[])
+
+    @property
+    def consumer_class(self) -> type[_RedisConsumer]:
+        return _BellConsumer
+
+    def bell(self, queue_name: str) -> str:
+        """The name of the list that wakes this queue's consumers."""
+        return f"{self.namespace}:bell:{queue_name}"
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declares a queue, without Dramatiq's delay queue beside it."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Enqueues the message and rings the queue's bell.
+
+        Raises ValueError for a delay: due times are kept in the database.
+        """
+        if delay is not None:
+            raise ValueError("a due time is a row in the database, not a delayed message")
+        sent = super().enqueue(message)
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.lpush(self.bell(message.queue_name), 1)
+            pipe.ltrim(self.bell(message.queue_name), 0, _MOST_TOKENS - 1)
+            pipe.execute()
+        return sent
+
+
+class _BellConsumer(_RedisConsumer):
+    def __init__(self, broker: BellBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)
+        self._bell = broker.bell(queue_name)
+        self._room = threading.Event()
+
+    def ack(self, message: MessageProxy[Any]) -> None:
+        super().ack(message)
+        self._room.set()
+
+    def nack(self, message: MessageProxy[Any]) -> None:
+        super().nack(message)
+        self._room.set()
+
+    def __next__(self) -> MessageProxy[Any] | None:
+        try:
+            if not self.message_cache:
+                room = self.prefetch - self.outstanding_message_count
+                if room > 0:
+                    self.message_cache = self.broker.do_fetch(self.queue_name, room)
+                else:
+                    # All we may hold is in work: wait for a place, not for a message.
+                    self._room.clear()
+                    self._room.wait(0.05)
+                    return None
+            if self.message_cache:
+                message = Message.decode(self.message_cache.pop(0))
+                self.queued_message_ids.add(message.message_id)
+                return MessageProxy(message)
+            self.broker.client.blpop([self._bell], timeout=self.timeout / 1000)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise ConnectionClosed(error) from None
+        return None

@@ -1,0 +1,145 @@
+"""From a submission to a lead: the open one of the person, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core import clock
+from crm import leads, timeline
+from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
+from crm.happening import Happening
+from crm.identity import identify
+from crm.submission import Submission
+from models.lead import Lead, LeadStatus
+from models.source import Channel, Source
+
+_LONGEST_TITLE = 200
+# The trigger that tells by which channel somebody came, beside lead.created or lead.repeat.
+_ARRIVAL = {Channel.FORM: "form.submitted", Channel.EMAIL: "email.received"}
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """The lead, whether it is new, and what happened to it on the way."""
+
+    lead: Lead
+    created: bool
+    happenings: tuple[Happening, ...]
+
+
+def capture(
+    session: Session, submission: Submission, *, source: Source, event_id: str | None, country: str
+) -> Capture:
+    """Attaches the submission to the person's open lead, or makes a lead of it.
+
+    `country` (ISO 3166 alpha-2) is where national telephone numbers are read. Nothing that stands
+    on an open lead is overwritten; only what was empty is filled.
+    """
+    emails = [a for a in map(email_address, submission.emails) if a]
+    phones = [n for n in (phone_number(raw, country) for raw in submission.phones) if n]
+    points: list[Point] = [*map(email_point, emails), *map(phone_point, phones)]
+    who = identify(session, points)
+    present = list(leads.open_leads(session, who.person_id))
+    for other in present[1:]:
+        # The person was taken for several until now; what they share has just shown itself.
+        leads.absorb(session, present[0], other, why=f"{_named(points)} belong together")
+    email, phone = next(iter(emails), None), next(iter(phones), None)
+    if present:
+        lead, created = present[0], False
+        _fill(lead, submission, email, phone)
+    else:
+        lead, created = _new(session, submission, source, who.person_id, email, phone), True
+    timeline.record(
+        session,
+        lead,
+        kind="submission",
+        summary=_summary(submission, source, created=created),
+        data=_facts(submission, source, shared=who.shared),
+        event_id=event_id,
+        at=submission.occurred_at,
+    )
+    happenings = [Happening("lead.created" if created else "lead.repeat", lead, {"channel": submission.channel.value})]
+    if arrival := _ARRIVAL.get(submission.channel):
+        happenings.append(Happening(arrival, lead))
+    return Capture(lead, created, tuple(happenings))
+
+
+def _new(
+    session: Session, submission: Submission, source: Source, person_id: int, email: str | None, phone: str | None
+) -> Lead:
+    now = clock.now()
+    name = submission.name.strip()
+    lead = Lead(
+        title=(submission.title or name or email or phone or "Withheld number").strip()[:_LONGEST_TITLE],
+        status=LeadStatus.NEW,
+        channel=submission.channel,
+        source_id=source.id,
+        source=source,
+        person_id=person_id,
+        name=name,
+        email=email,
+        phone=phone,
+        company=submission.company.strip() or None,
+        message=submission.message,
+        score=0,
+        tags=[],
+        fields=dict(submission.fields),
+        attribution=dict(submission.attribution),
+        created_at=now,
+        updated_at=now,
+        last_inbound_at=submission.occurred_at,
+    )
+    session.add(lead)
+    session.flush()
+    return lead
+
+
+def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | None) -> None:
+    for field, value in (
+        ("name", submission.name.strip()),
+        ("email", email),
+        ("phone", phone),
+        ("company", submission.company.strip() or None),
+        ("message", submission.message),
+    ):
+        if value and not getattr(lead, field):
+            setattr(lead, field, value)
+    lead.fields = {**submission.fields, **{k: v for k, v in lead.fields.items() if v not in (None, "")}}
+    lead.attribution = lead.attribution or dict(submission.attribution)
+    lead.last_inbound_at = max(lead.last_inbound_at, submission.occurred_at)
+    lead.updated_at = clock.now()
+
+
+
+
+def _named(points: list[Point]) -> str:
+    return " and ".join(value for _, value in points)
+
+
+def _summary(submission: Submission, source: Source, *, created: bool) -> str:
+    kind = {Channel.FORM: "Form", Channel.EMAIL: "E-mail", Channel.CALL: "Call"}.get(submission.channel, "Enquiry")
+    again = "" if created else " again"
+    return f"{kind}{again}: {submission.title or source.name}"
+
+
+def _facts(submission: Submission, source: Source, *, shared: tuple[str, ...]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "source": source.key,
+        "channel": submission.channel.value,
+        "name": submission.name,
+        "emails": list(submission.emails),
+        "phones": list(submission.phones),
+        "company": submission.company,
+        "title": submission.title,
+        "message": submission.message,
+        "fields": dict(submission.fields),
+        "extra": dict(submission.extra),
+        "attribution": dict(submission.attribution),
+        "consent": submission.consent,
+    }
+    if shared:
+        facts["also_used_by_others"] = list(shared)
+    return {k: v for k, v in facts.items() if v not in (None, "", [], {})}

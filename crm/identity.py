@@ -1,0 +1,108 @@
+"""Who is it? Finds or makes the person behind a set of contact points.
+
+An e-mail address is a person's own; a telephone may be shared by a family or a firm. So a known
+address decides; a known number decides only where the person it belongs to has no other address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from crm.contact_points import Point
+from models.contact_point import ContactPoint, Person, PointKind
+from models.lead import Lead
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The person, and whoever turned out to be the same one (`absorbed`: ids that are gone now).
+
+    `shared` are the points that stay with somebody else.
+    """
+
+    person_id: int
+    known: bool
+    absorbed: tuple[int, ...] = ()
+    shared: tuple[str, ...] = ()
+
+
+def identify(session: Session, points: Sequence[Point]) -> Identity:
+    """The person behind these contact points, found or made; without points always somebody new.
+
+    Two transactions with a point in common wait for each other here, so that one person who
+    arrives twice at the same moment is found by the second.
+    """
+    points = sorted(set(points))
+    _lock(session, points)
+    known = _known(session, points)
+    owners = list(dict.fromkeys(known[p] for p in points if p in known))  # e-mail sorts before phone
+    addresses = [p for p in points if p[0] is PointKind.EMAIL]
+    with_address = _with_address(session, owners)
+    by_address = [known[p] for p in addresses if p in known]
+    if by_address:
+        person_id = by_address[0]
+    else:
+        fitting = [o for o in owners if not addresses or o not in with_address]
+        person_id = fitting[0] if fitting else _new(session)
+    absorbed = tuple(o for o in owners if o != person_id and o not in with_address)
+    for other in absorbed:
+        _absorb(session, person_id, other)
+    taken = {p for p in points if p in known and known[p] != person_id and known[p] not in absorbed}
+    session.add_all(
+        ContactPoint(kind=kind, value=value, person_id=person_id) for kind, value in points if (kind, value) not in known
+    )
+    session.flush()
+    return Identity(
+        person_id=person_id,
+        known=person_id in owners,
+        absorbed=absorbed,
+        shared=tuple(value for _, value in sorted(taken)),
+    )
+
+
+def _lock(session: Session, points: Sequence[Point]) -> None:
+    # SQLite's writers already take turns. The points are sorted, so that two never wait crosswise.
+    if session.get_bind().dialect.name == "postgresql":
+        for kind, value in points:
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{kind}:{value}", 0))))
+
+
+def _known(session: Session, points: Sequence[Point]) -> dict[Point, int]:
+    if not points:
+        return {}
+    rows = session.execute(
+        select(ContactPoint.kind, ContactPoint.value, ContactPoint.person_id).where(
+            tuple_(ContactPoint.kind, ContactPoint.value).in_(points)
+        )
+    )
+    return {(row.kind, row.value): row.person_id for row in rows}
+
+
+def _with_address(session: Session, person_ids: Sequence[int]) -> set[int]:
+    if not person_ids:
+        return set()
+    return set(
+        session.scalars(
+            select(ContactPoint.person_id).where(
+                ContactPoint.person_id.in_(person_ids), ContactPoint.kind == PointKind.EMAIL
+            )
+        )
+    )
+
+
+def _new(session: Session) -> int:
+    person = Person()
+    session.add(person)
+    session.flush()
+    return person.id
+
+
+def _absorb(session: Session, person_id: int, other: int) -> None:
+    for column in (ContactPoint, Lead):
+        session.execute(update(column).where(column.person_id == other).values(person_id=person_id))
+    session.delete(session.get_one(Person, other))
+    session.flush()

@@ -1,0 +1,61 @@
+"""What an adapter makes of an inbound event: typed, normalised in shape, not yet in meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from models.call import CallResult
+from models.source import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One enquiry. Addresses and numbers are as the sender wrote them; the pipeline normalises them.
+
+    `fields` are the custom fields that the source declares, `extra` whatever else was sent,
+    `consent` None where the sender was not asked.
+    """
+
+    channel: Channel
+    occurred_at: datetime
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    name: str = ""
+    company: str = ""
+    title: str = ""
+    message: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    attribution: Mapping[str, str] = field(default_factory=dict)
+    consent: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallUpdate:
+    """What one event of a provider says about one call. None is 'it does not say'.
+
+    `event` names the provider's event and, with `sequence`, makes it one of its kind in the call.
+    Numbers are as the provider wrote them; seconds are whole seconds. `final` says that the call
+    is over. `result` is what this event alone would conclude.
+    """
+
+    call_id: str
+    event: str
+    occurred_at: datetime | None = None
+    sequence: int | None = None
+    direction: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    result: CallResult | None = None
+    final: bool = False
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    ring_seconds: int | None = None
+    talk_seconds: int | None = None
+    recording_url: str | None = None
+    caller_name: str | None = None
+    withheld: bool = False

@@ -1,0 +1,1 @@
+"""The door: everything that arrives is journalled here, understood, and handed over."""

@@ -1,0 +1,50 @@
+"""The tables. Importing this package makes them all known to SQLAlchemy and Alembic."""
+
+from models.activity import Activity, ActivityState
+from models.base import Base
+from models.call import Call, CallResult
+from models.contact_point import ContactPoint, Person, PointKind
+from models.inbound import EventState, InboundEvent
+from models.lead import Lead, LeadStatus
+from models.lease import Lease
+from models.mailbox import MailboxPosition
+from models.rule import Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
+from models.source import Channel, Source
+from models.timeline import TimelineEntry
+from models.user import ApiToken, Role, Team, TeamMember, User
+from models.workspace import Calendar, Template, WorkspaceRow
+
+__all__ = [
+    "Activity",
+    "ActivityState",
+    "ApiToken",
+    "Base",
+    "Calendar",
+    "Call",
+    "CallResult",
+    "Channel",
+    "ContactPoint",
+    "EventState",
+    "InboundEvent",
+    "Lead",
+    "LeadStatus",
+    "Lease",
+    "MailboxPosition",
+    "Person",
+    "PointKind",
+    "Role",
+    "Rotation",
+    "RulesetVersion",
+    "Run",
+    "RunState",
+    "Source",
+    "StepRow",
+    "StepState",
+    "Team",
+    "TeamMember",
+    "Template",
+    "TimelineEntry",
+    "Trace",
+    "User",
+    "WorkspaceRow",
+]

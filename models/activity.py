@@ -1,0 +1,45 @@
+"""A planned action on an element."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Key, Word, states
+from models.user import User
+
+
+class ActivityState(StrEnum):
+    """Whether it is still to be done."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class Activity(Base):
+    """A call, meeting, task or e-mail that somebody is to do by a time."""
+
+    __tablename__ = "activity"
+    __table_args__ = (Index("ix_activity_owner_id_state_due_at", "owner_id", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    type: Mapped[str] = mapped_column(Word)
+    subject: Mapped[str]
+    due_at: Mapped[datetime]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    state: Mapped[ActivityState] = mapped_column(states(ActivityState), default=ActivityState.PLANNED)
+    outcome: Mapped[str | None]
+    urgency: Mapped[int] = mapped_column(default=0)
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(Key)
+    contact_id: Mapped[int | None] = mapped_column(Key)
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    # Which effect made it; a second attempt at the same effect finds it here.
+    effect_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+
+    owner: Mapped[User | None] = relationship()

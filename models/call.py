@@ -1,0 +1,55 @@
+"""A telephone call, put together from its provider's events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Key, Word, states
+from models.source import Source
+
+
+class CallResult(StrEnum):
+    """How a call ended."""
+
+    ANSWERED = "answered"
+    MISSED = "missed"
+    BUSY = "busy"
+    FAILED = "failed"
+    VOICEMAIL = "voicemail"
+    ABANDONED = "abandoned"
+
+
+class Call(Base):
+    """One call on one line, whatever the number and order of its events.
+
+    `facts` is what each event said, by kind; all other columns follow from it.
+    """
+
+    __tablename__ = "call"
+    __table_args__ = (UniqueConstraint("source_id", "provider_call_id"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id"))
+    provider: Mapped[str] = mapped_column(Word)
+    provider_call_id: Mapped[str] = mapped_column(String(200))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    direction: Mapped[str | None] = mapped_column(Word)
+    from_number: Mapped[str | None] = mapped_column(index=True)
+    to_number: Mapped[str | None]
+    result: Mapped[CallResult | None] = mapped_column(states(CallResult))
+    ring_seconds: Mapped[int | None]
+    talk_seconds: Mapped[int | None]
+    started_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    recording_url: Mapped[str | None]
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(Key)
+    created_at: Mapped[datetime]
+
+    source: Mapped[Source] = relationship()

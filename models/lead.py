@@ -1,0 +1,61 @@
+"""A lead: one enquiry of one person, from the first contact to its conversion."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Key, Word, states
+from models.source import Channel, Source
+from models.user import User
+
+
+class LeadStatus(StrEnum):
+    """Where a lead stands. `new` and `in_progress` are open."""
+
+    NEW = "new"
+    IN_PROGRESS = "in_progress"
+    CONVERTED = "converted"
+    JUNK = "junk"
+    MERGED = "merged"  # it was another lead's person all along; see merged_into_id
+
+
+OPEN = (LeadStatus.NEW, LeadStatus.IN_PROGRESS)
+
+
+class Lead(Base):
+    """One row a lead; made by crm.capture, never deleted by the service."""
+
+    __tablename__ = "lead"
+    __table_args__ = (Index("ix_lead_owner_id_status", "owner_id", "status"), Index("ix_lead_status_id", "status", "id"))
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    title: Mapped[str]
+    status: Mapped[LeadStatus] = mapped_column(states(LeadStatus), default=LeadStatus.NEW)
+    channel: Mapped[Channel] = mapped_column(states(Channel))
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), index=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    name: Mapped[str] = mapped_column(default="")
+    email: Mapped[str | None] = mapped_column(index=True)
+    phone: Mapped[str | None] = mapped_column(Word, index=True)
+    company: Mapped[str | None]
+    message: Mapped[str] = mapped_column(default="")
+    score: Mapped[int] = mapped_column(default=0)
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    attribution: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+    last_inbound_at: Mapped[datetime]
+    first_response_at: Mapped[datetime | None]
+    contact_id: Mapped[int | None] = mapped_column(Key)
+    company_id: Mapped[int | None] = mapped_column(Key)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"))
+
+    owner: Mapped[User | None] = relationship()
+    source: Mapped[Source] = relationship()

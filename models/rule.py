@@ -1,0 +1,118 @@
+"""Rules as they were published, what they started, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Key, UuidText, Word, states
+from models.lead import Lead
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    ACTIVE = "active"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepState(StrEnum):
+    """Where a step stands."""
+
+    READY = "ready"  # deferred, to be run once due
+    RUNNING = "running"  # claimed by a worker until its lease ends
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # the attempt was cut off where its effect may have happened
+    CANCELLED = "cancelled"
+
+
+class RulesetVersion(Base):
+    """An immutable published set of rules."""
+
+    __tablename__ = "ruleset_version"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    rules: Mapped[list[Any]]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    published_at: Mapped[datetime]
+    published_by: Mapped[str]
+
+
+class Run(Base):
+    """One rule on one element for one happening."""
+
+    __tablename__ = "run"
+    __table_args__ = (UniqueConstraint("effect_key"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    ruleset_version_id: Mapped[int] = mapped_column(ForeignKey("ruleset_version.id"))
+    rule: Mapped[str]
+    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    state: Mapped[RunState] = mapped_column(states(RunState), default=RunState.ACTIVE)
+    # Event, version, rule and depth: the same happening never starts the same rule twice.
+    effect_key: Mapped[str] = mapped_column(String(200))
+    depth: Mapped[int]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    lead: Mapped[Lead] = relationship()
+    steps: Mapped[list[StepRow]] = relationship(back_populates="run", order_by="StepRow.position")
+
+
+class StepRow(Base):
+    """One action of a run. Deferred ones are claimed by lease, like events."""
+
+    __tablename__ = "step"
+    __table_args__ = (
+        UniqueConstraint("run_id", "position"),
+        Index(
+            "ix_step_due",
+            "due_at",
+            postgresql_where=text("state in ('ready', 'running')"),
+            sqlite_where=text("state in ('ready', 'running')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    kind: Mapped[str] = mapped_column(Word)
+    settings: Mapped[dict[str, Any]]
+    state: Mapped[StepState] = mapped_column(states(StepState))
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+
+    run: Mapped[Run] = relationship(back_populates="steps")
+
+
+class Trace(Base):
+    """Why: which rules were looked at for one happening, and what each saw."""
+
+    __tablename__ = "trace"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    event_id: Mapped[str | None] = mapped_column(UuidText)
+    trigger: Mapped[str] = mapped_column(Word)
+    at: Mapped[datetime]
+    ruleset_version_id: Mapped[int | None] = mapped_column(ForeignKey("ruleset_version.id"))
+    rules: Mapped[list[Any]]
+
+
+class Rotation(Base):
+    """Whose turn it is. Its row is locked while a lead is given out, which keeps the shares exact."""
+
+    __tablename__ = "rotation"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    last_user_id: Mapped[int | None] = mapped_column(Key)

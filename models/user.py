@@ -1,0 +1,75 @@
+"""Who works here: users, their teams, and the tokens that speak for a program."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, Word, states
+
+
+class Role(StrEnum):
+    """What a user or token may do."""
+
+    ADMIN = "admin"  # everything
+    MANAGER = "manager"  # all elements and the rules
+    AGENT = "agent"  # the elements of their teams
+    READ_ONLY = "read-only"
+
+
+class User(Base):
+    """A person who signs in or is given leads; never deleted, only made inactive."""
+
+    __tablename__ = "user_account"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    role: Mapped[Role] = mapped_column(states(Role))
+    active: Mapped[bool] = mapped_column(default=True)
+    skills: Mapped[list[str]] = mapped_column(default=list)
+    weight: Mapped[int] = mapped_column(default=1)
+    capacity: Mapped[int | None]
+    password_hash: Mapped[str | None]
+    # Changes with the password, so that older sign-ins end.
+    session_epoch: Mapped[int] = mapped_column(default=0)
+    # Whether the workspace file names this user; only those does it switch off by leaving them out.
+    from_file: Mapped[bool] = mapped_column(default=False)
+
+
+class Team(Base):
+    """Users who share leads."""
+
+    __tablename__ = "team"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    key: Mapped[str] = mapped_column(Word, unique=True)
+    name: Mapped[str]
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class TeamMember(Base):
+    """A user's place in a team; `position` is the order of the turns."""
+
+    __tablename__ = "team_member"
+
+    team_id: Mapped[int] = mapped_column(ForeignKey("team.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    position: Mapped[int]
+
+
+class ApiToken(Base):
+    """A bearer token: only its hash is kept."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str]
+    role: Mapped[Role] = mapped_column(states(Role))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

@@ -1,0 +1,40 @@
+"""The workspace's own settings, and the small documents that belong to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, Word
+
+
+class WorkspaceRow(Base):
+    """One row: who we are, and the version that tells every process when to read the configuration anew."""
+
+    __tablename__ = "workspace"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    settings: Mapped[dict[str, Any]]
+    # The values of the ${NAMES} used in the workspace file, as they were when it was applied; sealed.
+    environment: Mapped[str] = mapped_column(default="")
+    ruleset_version_id: Mapped[int | None] = mapped_column(Key)
+
+
+class Calendar(Base):
+    """Working hours and holidays, as the workspace file says them."""
+
+    __tablename__ = "calendar"
+
+    key: Mapped[str] = mapped_column(Word, primary_key=True)
+    settings: Mapped[dict[str, Any]]
+
+
+class Template(Base):
+    """A text to send, as the workspace file says it."""
+
+    __tablename__ = "template"
+
+    key: Mapped[str] = mapped_column(Word, primary_key=True)
+    settings: Mapped[dict[str, Any]]
