@@ -5,12 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
+import os
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import TypeVar, cast
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from core.errors import Invalid
 from core.settings import settings
 
+T = TypeVar("T")
 _MARK = "sealed:1:"
 
 
@@ -42,3 +49,51 @@ def unseal(text: str) -> str:
         return _box().decrypt(text.removeprefix(_MARK).encode()).decode()
     except InvalidToken:
         raise Invalid("a stored secret cannot be opened: PORTARIA_SECRET_KEY has changed") from None
+
+
+_REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+def references(document: object) -> set[str]:
+    """The names that appear as ${NAME} anywhere in a document of dicts, lists and strings."""
+    if isinstance(document, str):
+        return set(_REFERENCE.findall(document))
+    parts = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return set().union(*map(references, parts))
+
+
+def opened(document: T, environment: Mapping[str, str]) -> T:
+    """The document with sealed strings opened and each ${NAME} replaced, from the process's environment
+    first and from `environment` second.
+
+    Raises Invalid for a name that is in neither.
+    """
+    if isinstance(document, str):
+        text = unseal(document) if is_sealed(document) else _REFERENCE.sub(partial(_value, environment), document)
+        return cast(T, text)
+    if isinstance(document, dict):
+        return cast(T, {k: opened(v, environment) for k, v in document.items()})
+    if isinstance(document, list):
+        return cast(T, [opened(v, environment) for v in document])
+    return document
+
+
+def _value(environment: Mapping[str, str], match: re.Match[str]) -> str:
+    name = match[1]
+    value = os.environ.get(name, environment.get(name))
+    if value is None:
+        raise Invalid(f"${{{name}}} is not set in the environment")
+    return value
+
+
+def sealed_environment(values: Mapping[str, str]) -> str:
+    """Names and values, sealed as one text."""
+    return seal(json.dumps(dict(values), sort_keys=True))
+
+
+def opened_environment(text: str) -> dict[str, str]:
+    """What `sealed_environment` sealed; empty for an empty text."""
+    if not text:
+        return {}
+    values: dict[str, str] = json.loads(unseal(text))
+    return values

@@ -1,0 +1,42 @@
+"""Who we are: the workspace's own settings, which give numbers a country and days a time zone."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from sqlalchemy.orm import Session
+
+from models.workspace import WorkspaceRow
+
+
+class WorkspaceSettings(BaseModel):
+    """The `workspace:` part of the workspace file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("Portaria", description="The company's name")
+    country: str = Field("US", pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2; national numbers are read there")
+    timezone: str = Field("UTC", description="IANA name, such as America/Sao_Paulo")
+    locale: str = Field("en", description="Language of dates, numbers and messages")
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="ISO 4217")
+    mode: Literal["classic", "simple"] = Field("classic", description="classic: leads first; simple: straight to deals")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"'{value}' is no IANA time zone")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone itself."""
+        return ZoneInfo(self.timezone)
+
+
+def load(session: Session) -> WorkspaceSettings:
+    """The settings in force; the defaults before any were applied."""
+    row = session.get(WorkspaceRow, 1)
+    return WorkspaceSettings.model_validate(row.settings if row else {})

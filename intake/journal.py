@@ -1,0 +1,192 @@
+"""The journal: written by the door, claimed and closed by the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, undefer
+
+from core import clock, queue
+from core.ids import new_id
+from intake.delivery import Delivery
+from models.inbound import EventState, InboundEvent
+
+#: How long a worker may take for one event before another one takes it over.
+LEASE = timedelta(seconds=10)
+#: After so many attempts that ended without an answer an event is set aside as failed.
+MOST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be journalled. `again` names a key under which the same content may stand already."""
+
+    source_id: int
+    adapter: str
+    dedupe_key: str
+    delivery: Delivery
+    again: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The event's id, and whether this delivery made it."""
+
+    event_id: str
+    new: bool
+
+
+def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
+    """Journals the entries in order and wakes the worker for the new ones.
+
+    An entry whose source and key are in the journal already gets the receipt of that event.
+    """
+    standing = _standing(session, entries)
+    rows = {}
+    for entry in entries:
+        if not _found(standing, entry):
+            rows.setdefault((entry.source_id, entry.dedupe_key), _row(entry))
+    fresh = set()
+    if rows:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        made = session.execute(
+            dialect.insert(InboundEvent)
+            .on_conflict_do_nothing(index_elements=["source_id", "dedupe_key"])
+            .returning(InboundEvent.id),
+            list(rows.values()),
+        )
+        fresh = set(made.scalars())
+        if len(fresh) < len(rows):  # another process was quicker with some of them
+            standing |= _standing(session, entries)
+    for event_id in fresh:
+        queue.wake(session, queue.PROCESS_EVENT, event_id)
+    receipts = []
+    for entry in entries:
+        key = (entry.source_id, entry.dedupe_key)
+        event_id = rows[key]["id"] if key in rows and rows[key]["id"] in fresh else None
+        if event_id is not None:
+            receipts.append(Receipt(str(event_id), new=event_id in fresh))
+            fresh.discard(event_id)
+            standing[key] = str(event_id)
+            rows.pop(key)
+        else:
+            receipts.append(Receipt(_found(standing, entry) or "", new=False))
+    return receipts
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    delivery = entry.delivery
+    return {
+        "id": new_id(),
+        "source_id": entry.source_id,
+        "adapter": entry.adapter,
+        "dedupe_key": entry.dedupe_key,
+        "state": EventState.RECEIVED,
+        "received_at": delivery.received_at,
+        "retry_at": delivery.received_at,
+        "attempts": 0,
+        "content_type": delivery.content_type,
+        "envelope": delivery.envelope(),
+        "body": delivery.body,
+    }
+
+
+def _standing(session: Session, entries: Sequence[Entry]) -> dict[tuple[int, str], str]:
+    wanted: dict[int, set[str]] = {}
+    for entry in entries:
+        wanted.setdefault(entry.source_id, set()).update(k for k in (entry.dedupe_key, entry.again) if k)
+    if not wanted:
+        return {}
+    found = session.execute(
+        select(InboundEvent.source_id, InboundEvent.dedupe_key, InboundEvent.id).where(
+            or_(
+                *(
+                    and_(InboundEvent.source_id == source_id, InboundEvent.dedupe_key.in_(keys))
+                    for source_id, keys in wanted.items()
+                )
+            )
+        )
+    )
+    return {(row.source_id, row.dedupe_key): row.id for row in found}
+
+
+def _found(standing: dict[tuple[int, str], str], entry: Entry) -> str | None:
+    return standing.get((entry.source_id, entry.dedupe_key)) or (
+        standing.get((entry.source_id, entry.again)) if entry.again else None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to one event until its lease ends; `attempt` tells it from earlier ones."""
+
+    event_id: str
+    attempt: int
+
+
+def claim(session: Session, event_id: str) -> Claim | None:
+    """Takes the event for `LEASE`; None where it is done, waits for its time, or is in work elsewhere.
+
+    The attempt is counted before it is made, so that one which takes its process down is counted too.
+    """
+    now = clock.now()
+    attempt = session.scalar(
+        update(InboundEvent)
+        .where(InboundEvent.id == event_id, waiting(now))
+        .values(attempts=InboundEvent.attempts + 1, lease_until=now + LEASE)
+        .returning(InboundEvent.attempts)
+    )
+    return Claim(event_id, attempt) if attempt is not None else None
+
+
+def waiting(now: datetime) -> ColumnElement[bool]:
+    """The condition for an event that may be claimed now."""
+    return and_(
+        InboundEvent.state == EventState.RECEIVED,
+        InboundEvent.retry_at <= now,
+        or_(InboundEvent.lease_until.is_(None), InboundEvent.lease_until < now),
+    )
+
+
+def claimed(session: Session, held: Claim) -> InboundEvent | None:
+    """The event with its body, locked; None where the claim was lost to another worker meanwhile."""
+    return session.scalars(
+        select(InboundEvent)
+        .where(
+            InboundEvent.id == held.event_id,
+            InboundEvent.state == EventState.RECEIVED,
+            InboundEvent.attempts == held.attempt,
+        )
+        .options(undefer(InboundEvent.body))
+        .with_for_update()
+    ).one_or_none()
+
+
+def close(event: InboundEvent, state: EventState, *, error: str | None = None) -> None:
+    """Gives the event its final state."""
+    event.state = state
+    event.error = error
+    event.lease_until = None
+    event.processed_at = clock.now()
+
+
+def postpone(event: InboundEvent, *, error: str) -> None:
+    """Lets the event be tried again later, longer after each attempt (1 s, 4 s, 9 s …)."""
+    event.error = error
+    event.lease_until = None
+    event.retry_at = clock.now() + timedelta(seconds=event.attempts**2)
+
+
+def replay(session: Session, event: InboundEvent) -> None:
+    """Lets a closed event be processed again. What it did already is found by its keys, not done twice."""
+    event.state = EventState.RECEIVED
+    event.attempts = 0
+    event.error = None
+    event.lease_until = None
+    event.processed_at = None
+    event.retry_at = clock.now()
+    queue.wake(session, queue.PROCESS_EVENT, event.id)
