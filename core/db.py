@@ -57,7 +57,9 @@ class Database:
     def _sqlite(self) -> Engine:
         path = Path(self.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock_file = os.open(path.with_name(path.name + ".writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock_file = os.open(
+            path.with_name(path.name + ".writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         engine = create_engine(self.url, pool_size=64, max_overflow=64)
 
         @event.listens_for(engine, "connect")
@@ -97,12 +99,11 @@ class Database:
         PostgreSQL answer before the write reached the disk, for what a crash may forget.
         Raises Unavailable when the database does not answer.
         """
-        with translated():
-            with self._writers_turn(), self._writing.begin() as session:
-                if not durable and not self.is_sqlite:
-                    session.execute(text("SET LOCAL synchronous_commit = off"))
-                yield session
-                wakes = queue.taken(session)
+        with translated(), self._writers_turn(), self._writing.begin() as session:
+            if not durable and not self.is_sqlite:
+                session.execute(text("SET LOCAL synchronous_commit = off"))
+            yield session
+            wakes = queue.taken(session)
         queue.ring(wakes)
 
     @contextmanager

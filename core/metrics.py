@@ -5,7 +5,9 @@ from __future__ import annotations
 from prometheus_client import Counter, Histogram
 
 ACCEPTED = Counter("portaria_accepted_total", "Events journalled", ["channel"])
-REPEATED = Counter("portaria_repeated_total", "Deliveries of an event that was journalled before", ["channel"])
+REPEATED = Counter(
+    "portaria_repeated_total", "Deliveries of an event that was journalled before", ["channel"]
+)
 REFUSED = Counter("portaria_refused_total", "Requests refused at the door", ["channel", "reason"])
 PROCESSED = Counter("portaria_processed_total", "Events that reached a final state", ["channel", "state"])
 LAG = Histogram(

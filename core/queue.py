@@ -112,7 +112,9 @@ class Ringer:
 
 def message(wake_: Wake) -> Message[None]:
     """The Dramatiq message of a ring: the row's id and nothing else."""
-    return Message(queue_name=QUEUES[wake_.actor], actor_name=wake_.actor, args=(wake_.row_id,), kwargs={}, options={})
+    return Message(
+        queue_name=QUEUES[wake_.actor], actor_name=wake_.actor, args=(wake_.row_id,), kwargs={}, options={}
+    )
 
 
 _ringer: Ringer | None = None

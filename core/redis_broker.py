@@ -29,7 +29,7 @@ class BellBroker(RedisBroker):
         client = redis.Redis.from_url(
             url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=15, retry_on_timeout=False
         )
-        super().__init__(client=client, namespace="portaria", middleware=[])
+        super().__init__(client=client, namespace="portaria", middleware=[])  # type: ignore[no-untyped-call]
 
     @property
     def consumer_class(self) -> type[_RedisConsumer]:
@@ -63,19 +63,19 @@ class BellBroker(RedisBroker):
 
 class _BellConsumer(_RedisConsumer):
     def __init__(self, broker: BellBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout)
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._bell = broker.bell(queue_name)
         self._room = threading.Event()
 
-    def ack(self, message: MessageProxy[Any]) -> None:
-        super().ack(message)
+    def ack(self, message: MessageProxy) -> None:
+        super().ack(message)  # type: ignore[no-untyped-call]
         self._room.set()
 
-    def nack(self, message: MessageProxy[Any]) -> None:
-        super().nack(message)
+    def nack(self, message: MessageProxy) -> None:
+        super().nack(message)  # type: ignore[no-untyped-call]
         self._room.set()
 
-    def __next__(self) -> MessageProxy[Any] | None:
+    def __next__(self) -> MessageProxy | None:
         try:
             if not self.message_cache:
                 room = self.prefetch - self.outstanding_message_count
@@ -92,5 +92,5 @@ class _BellConsumer(_RedisConsumer):
                 return MessageProxy(message)
             self.broker.client.blpop([self._bell], timeout=self.timeout / 1000)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         return None

@@ -58,7 +58,9 @@ def references(document: object) -> set[str]:
     """The names that appear as ${NAME} anywhere in a document of dicts, lists and strings."""
     if isinstance(document, str):
         return set(_REFERENCE.findall(document))
-    parts = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    parts = (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    )
     return set().union(*map(references, parts))
 
 
@@ -69,7 +71,11 @@ def opened(document: T, environment: Mapping[str, str]) -> T:
     Raises Invalid for a name that is in neither.
     """
     if isinstance(document, str):
-        text = unseal(document) if is_sealed(document) else _REFERENCE.sub(partial(_value, environment), document)
+        text = (
+            unseal(document)
+            if is_sealed(document)
+            else _REFERENCE.sub(partial(_value, environment), document)
+        )
         return cast(T, text)
     if isinstance(document, dict):
         return cast(T, {k: opened(v, environment) for k, v in document.items()})

@@ -23,16 +23,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
     port: int = Field(8000, validation_alias="PORT", ge=1, le=65535, description="Port of the web process")
-    host: str = Field("127.0.0.1", validation_alias="PORTARIA_HOST", description="Address the web process listens on")
+    host: str = Field(
+        "127.0.0.1", validation_alias="PORTARIA_HOST", description="Address the web process listens on"
+    )
     database_url: str = Field(
-        "", validation_alias="DATABASE_URL", description="PostgreSQL or SQLite; default: SQLite in the data directory"
+        "",
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL or SQLite; default: SQLite in the data directory",
     )
     broker_url: str = Field(
         "",
         validation_alias=AliasChoices("BROKER_URL", "REDIS_URL"),
         description="redis://, rediss://, unix:// or amqp://; default: an embedded broker",
     )
-    data_dir: Path = Field(Path("var"), validation_alias="PORTARIA_DATA_DIR", description="Database, files, broker")
+    data_dir: Path = Field(
+        Path("var"), validation_alias="PORTARIA_DATA_DIR", description="Database, files, broker"
+    )
     secret_key: SecretStr | None = Field(
         None,
         validation_alias="PORTARIA_SECRET_KEY",
@@ -44,26 +50,44 @@ class Settings(BaseSettings):
         description="The address the world uses; signatures of webhooks cover it. Default: http://HOST:PORT",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), validation_alias="PORTARIA_TRUSTED_PROXIES", description="Addresses whose X-Forwarded-For is believed"
+        (),
+        validation_alias="PORTARIA_TRUSTED_PROXIES",
+        description="Addresses whose X-Forwarded-For is believed",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
         validation_alias="SMTP_URL",
         description="smtp://user:password@host:587, smtps://host:465; default: files in DATA_DIR/outbox",
     )
-    mail_from: str = Field("", validation_alias="PORTARIA_MAIL_FROM", description="Sender of automatic e-mail")
-    web_workers: int = Field(1, validation_alias="PORTARIA_WEB_WORKERS", ge=1, le=64, description="Web processes")
-    web_threads: int = Field(64, validation_alias="PORTARIA_WEB_THREADS", ge=1, le=512, description="Threads in each")
-    worker_threads: int = Field(8, validation_alias="PORTARIA_WORKER_THREADS", ge=1, le=64, description="Threads of a worker")
-    max_form_bytes: int = Field(MIB, validation_alias="PORTARIA_MAX_FORM_BYTES", ge=1024, description="Form without files")
-    max_upload_bytes: int = Field(25 * MIB, validation_alias="PORTARIA_MAX_UPLOAD_BYTES", ge=1024, description="Form with files")
-    max_mail_bytes: int = Field(50 * MIB, validation_alias="PORTARIA_MAX_MAIL_BYTES", ge=1024, description="One e-mail")
+    mail_from: str = Field(
+        "", validation_alias="PORTARIA_MAIL_FROM", description="Sender of automatic e-mail"
+    )
+    web_workers: int = Field(
+        1, validation_alias="PORTARIA_WEB_WORKERS", ge=1, le=64, description="Web processes"
+    )
+    web_threads: int = Field(
+        64, validation_alias="PORTARIA_WEB_THREADS", ge=1, le=512, description="Threads in each"
+    )
+    worker_threads: int = Field(
+        8, validation_alias="PORTARIA_WORKER_THREADS", ge=1, le=64, description="Threads of a worker"
+    )
+    max_form_bytes: int = Field(
+        MIB, validation_alias="PORTARIA_MAX_FORM_BYTES", ge=1024, description="Form without files"
+    )
+    max_upload_bytes: int = Field(
+        25 * MIB, validation_alias="PORTARIA_MAX_UPLOAD_BYTES", ge=1024, description="Form with files"
+    )
+    max_mail_bytes: int = Field(
+        50 * MIB, validation_alias="PORTARIA_MAX_MAIL_BYTES", ge=1024, description="One e-mail"
+    )
     private_destinations: bool = Field(
         False,
         validation_alias="PORTARIA_PRIVATE_DESTINATIONS",
         description="Let outgoing webhooks reach private and loopback addresses",
     )
-    log_format: Literal["text", "json"] = Field("text", validation_alias="PORTARIA_LOG_FORMAT", description="Log lines")
+    log_format: Literal["text", "json"] = Field(
+        "text", validation_alias="PORTARIA_LOG_FORMAT", description="Log lines"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="PORTARIA_LOG_LEVEL", description="Least level that is logged"
     )
@@ -71,7 +95,11 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("broker_url")
     @classmethod

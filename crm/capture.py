@@ -61,14 +61,21 @@ def capture(
         event_id=event_id,
         at=submission.occurred_at,
     )
-    happenings = [Happening("lead.created" if created else "lead.repeat", lead, {"channel": submission.channel.value})]
+    happenings = [
+        Happening("lead.created" if created else "lead.repeat", lead, {"channel": submission.channel.value})
+    ]
     if arrival := _ARRIVAL.get(submission.channel):
         happenings.append(Happening(arrival, lead))
     return Capture(lead, created, tuple(happenings))
 
 
 def _new(
-    session: Session, submission: Submission, source: Source, person_id: int, email: str | None, phone: str | None
+    session: Session,
+    submission: Submission,
+    source: Source,
+    person_id: int,
+    email: str | None,
+    phone: str | None,
 ) -> Lead:
     now = clock.now()
     name = submission.name.strip()
@@ -113,14 +120,14 @@ def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | No
     lead.updated_at = clock.now()
 
 
-
-
 def _named(points: list[Point]) -> str:
     return " and ".join(value for _, value in points)
 
 
 def _summary(submission: Submission, source: Source, *, created: bool) -> str:
-    kind = {Channel.FORM: "Form", Channel.EMAIL: "E-mail", Channel.CALL: "Call"}.get(submission.channel, "Enquiry")
+    kind = {Channel.FORM: "Form", Channel.EMAIL: "E-mail", Channel.CALL: "Call"}.get(
+        submission.channel, "Enquiry"
+    )
     again = "" if created else " again"
     return f"{kind}{again}: {submission.title or source.name}"
 

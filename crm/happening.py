@@ -11,7 +11,7 @@ from models.lead import Lead
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One domain event: its trigger's name, the lead it is about, and what the trigger documents beside it."""
+    """One domain event: its trigger's name, the lead it is about, and what the trigger says beside it."""
 
     trigger: str
     lead: Lead

@@ -53,7 +53,9 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
         _absorb(session, person_id, other)
     taken = {p for p in points if p in known and known[p] != person_id and known[p] not in absorbed}
     session.add_all(
-        ContactPoint(kind=kind, value=value, person_id=person_id) for kind, value in points if (kind, value) not in known
+        ContactPoint(kind=kind, value=value, person_id=person_id)
+        for kind, value in points
+        if (kind, value) not in known
     )
     session.flush()
     return Identity(

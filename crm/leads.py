@@ -136,5 +136,3 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
         summary=f"Lead {other.id} was the same person and is part of this one now: {why}",
         data={"merged": other.id},
     )
-
-

@@ -17,11 +17,15 @@ class WorkspaceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field("Portaria", description="The company's name")
-    country: str = Field("US", pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2; national numbers are read there")
+    country: str = Field(
+        "US", pattern="^[A-Z]{2}$", description="ISO 3166 alpha-2; national numbers are read there"
+    )
     timezone: str = Field("UTC", description="IANA name, such as America/Sao_Paulo")
     locale: str = Field("en", description="Language of dates, numbers and messages")
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="ISO 4217")
-    mode: Literal["classic", "simple"] = Field("classic", description="classic: leads first; simple: straight to deals")
+    mode: Literal["classic", "simple"] = Field(
+        "classic", description="classic: leads first; simple: straight to deals"
+    )
 
     @field_validator("timezone")
     @classmethod

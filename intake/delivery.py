@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 # Headers that an adapter may need; the rest (cookies, credentials of the site) is not kept.
-_KEPT_HEADERS = frozenset({"content-type", "user-agent", "referer", "origin", "accept-language", "idempotency-key"})
+_KEPT_HEADERS = frozenset(
+    {"content-type", "user-agent", "referer", "origin", "accept-language", "idempotency-key"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
     An entry whose source and key are in the journal already gets the receipt of that event.
     """
     standing = _standing(session, entries)
-    rows = {}
+    rows: dict[tuple[int, str], dict[str, object]] = {}
     for entry in entries:
         if not _found(standing, entry):
             rows.setdefault((entry.source_id, entry.dedupe_key), _row(entry))

@@ -32,14 +32,13 @@ def hold(session: Session, name: str, holder: str, *, term: timedelta = TERM) ->
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     wanted = dialect.insert(Lease).values(name=name, holder=holder, token=1, expires_at=now + term)
     same = Lease.holder == holder
-    held = session.execute(
+    return session.execute(
         wanted.on_conflict_do_update(
             index_elements=["name"],
             set_={"holder": holder, "token": Lease.token + _one_unless(same), "expires_at": now + term},
             where=same | (Lease.expires_at < now),
         ).returning(Lease.token)
     ).scalar_one_or_none()
-    return held
 
 
 def release(session: Session, name: str, holder: str) -> None:

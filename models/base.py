@@ -6,7 +6,19 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, MetaData, String, Text, TypeDecorator, Uuid
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -38,7 +50,13 @@ class Moment(TypeDecorator[datetime]):
 
 def states(kind: type[StrEnum]) -> Enum:
     """A column type that stores the values of this enumeration as plain text."""
-    return Enum(kind, native_enum=False, length=20, values_callable=lambda k: [m.value for m in k], validate_strings=True)
+    return Enum(
+        kind,
+        native_enum=False,
+        length=20,
+        values_callable=lambda k: [m.value for m in k],
+        validate_strings=True,
+    )
 
 
 class Base(DeclarativeBase):

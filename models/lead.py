@@ -31,7 +31,10 @@ class Lead(Base):
     """One row a lead; made by crm.capture, never deleted by the service."""
 
     __tablename__ = "lead"
-    __table_args__ = (Index("ix_lead_owner_id_status", "owner_id", "status"), Index("ix_lead_status_id", "status", "id"))
+    __table_args__ = (
+        Index("ix_lead_owner_id_status", "owner_id", "status"),
+        Index("ix_lead_status_id", "status", "id"),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     title: Mapped[str]

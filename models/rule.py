@@ -63,7 +63,7 @@ class Run(Base):
     ended_at: Mapped[datetime | None]
 
     lead: Mapped[Lead] = relationship()
-    steps: Mapped[list[StepRow]] = relationship(back_populates="run", order_by="StepRow.position")
+    steps: Mapped[list[StepRow]] = relationship(back_populates="run", order_by="StepRow.path")
 
 
 class StepRow(Base):
@@ -71,7 +71,7 @@ class StepRow(Base):
 
     __tablename__ = "step"
     __table_args__ = (
-        UniqueConstraint("run_id", "position"),
+        UniqueConstraint("run_id", "path"),
         Index(
             "ix_step_due",
             "due_at",
@@ -82,7 +82,8 @@ class StepRow(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
-    position: Mapped[int]
+    # Where in the rule it stands, so that it sorts: "000", "001"; inside a branch "001.then.000".
+    path: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(Word)
     settings: Mapped[dict[str, Any]]
     state: Mapped[StepState] = mapped_column(states(StepState))

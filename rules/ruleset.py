@@ -1,0 +1,64 @@
+"""Published sets of rules: made once, never changed, and kept ready for use by their number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import digest
+from models.rule import RulesetVersion
+from models.workspace import WorkspaceRow
+from rules.schema import Rule, by_trigger, read
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """A version, ready for use: its number and its rules by trigger."""
+
+    version: int
+    rules: Mapping[str, tuple[Rule, ...]]
+
+
+def active(session: Session) -> Ruleset | None:
+    """The set in force; None before any was published."""
+    version = session.scalar(select(WorkspaceRow.ruleset_version_id).where(WorkspaceRow.id == 1))
+    return None if version is None else numbered(session, version)
+
+
+def numbered(session: Session, version: int) -> Ruleset:
+    """One version, read once in the life of a process: it never changes."""
+    if (kept := _kept().get(version)) is not None:
+        return kept
+    rules, _ = read(session.get_one(RulesetVersion, version).rules)
+    _kept()[version] = Ruleset(version, by_trigger(rules))
+    return _kept()[version]
+
+
+@lru_cache(maxsize=1)
+def _kept() -> dict[int, Ruleset]:
+    return {}
+
+
+def publish(session: Session, rules: Sequence[Any], *, by: str) -> RulesetVersion:
+    """Makes these rules the ones in force; a new version only where they differ from the present one."""
+    workspace = session.get_one(WorkspaceRow, 1)
+    content_hash = digest(json.dumps(list(rules), sort_keys=True))
+    present = (
+        session.get(RulesetVersion, workspace.ruleset_version_id) if workspace.ruleset_version_id else None
+    )
+    if present is not None and present.content_hash == content_hash:
+        return present
+    version = RulesetVersion(
+        rules=list(rules), content_hash=content_hash, published_at=clock.now(), published_by=by
+    )
+    session.add(version)
+    session.flush()
+    workspace.ruleset_version_id = version.id
+    return version

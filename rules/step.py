@@ -1,0 +1,103 @@
+"""What every step is. Immediate ones change the database inside the planning transaction; deferred
+ones write an order for the world outside, which a worker carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from crm.happening import Happening
+from crm.workspace import WorkspaceSettings
+from models.lead import Lead
+from rules.order import Order
+from rules.vocabulary import Fields
+
+
+class StepSettings(BaseModel):
+    """The settings of a step in a rule. `shorthand` names the one that a bare value stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shorthand: ClassVar[str | None] = None
+
+
+S = TypeVar("S", bound=StepSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a rule may refer to in its workspace; for the check when it is published."""
+
+    users: frozenset[str]
+    teams: frozenset[str]
+    calendars: frozenset[str]
+    templates: Mapping[str, Mapping[str, Any]]
+    variables: Mapping[str, Fields]
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a step works with. `effect_key` is the same whenever the same effect is tried again."""
+
+    session: Session
+    lead: Lead
+    facts: Mapping[str, Any]
+    workspace: WorkspaceSettings
+    rule: str
+    effect_key: str
+    now: datetime
+
+    @property
+    def actor(self) -> str:
+        """How the timeline names who did it."""
+        return f"rule:{self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a step did, in words, and what happened by it."""
+
+    words: str
+    happenings: tuple[Happening, ...] = ()
+
+
+class Step(Generic[S]):
+    """A step's name, what people read of it, and its settings."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    settings: type[S]
+
+    def check(self, settings: S, known: Known) -> None:
+        """Raises Invalid where the settings refer to what is not there."""
+
+    def summary(self, settings: S) -> str:
+        """The step as a plan tells it, in a few words."""
+        return self.label
+
+
+class ImmediateStep(Step[S]):
+    """Runs in the planning transaction."""
+
+    def run(self, context: StepContext, settings: S) -> Result:
+        """Does it.
+
+        Raises Invalid where it cannot be done; the run says so and goes on with its next step.
+        """
+        raise NotImplementedError
+
+
+class DeferredStep(Step[S]):
+    """Is carried out by a worker, in its own time and with its own attempts."""
+
+    def order(self, context: StepContext, settings: S) -> Order:
+        """What the worker is to do.
+
+        Raises Invalid where there is nothing that could be done (no address, no template).
+        """
+        raise NotImplementedError

@@ -1,0 +1,72 @@
+"""Tells somebody: a user by e-mail, or a program by a webhook."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from core.errors import Invalid
+from rules import template
+from rules.order import MailOrder, Order, WebhookOrder
+from rules.recipient import address_of, check_recipient
+from rules.step import DeferredStep, Known, StepContext, StepSettings
+
+
+class NotifySettings(StepSettings):
+    """`notify: {to: owner, text: …}` or `notify: {webhook: https://…, text: …}`."""
+
+    shorthand: ClassVar[str | None] = "text"
+
+    to: str | None = Field(None, description="owner, team.lead, an e-mail address, or an https:// address")
+    webhook: str | None = Field(None, description="Address that is posted the text and the lead as JSON")
+    text: str = Field(description="What to say; may name fields of the lead")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.to is not None and self.webhook is not None:
+            raise ValueError("needs 'to' or 'webhook', and not both")
+        if (url := self.url) is not None and (
+            urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname
+        ):
+            raise ValueError(f"'{url}' is no http or https address")
+        return self
+
+    @property
+    def url(self) -> str | None:
+        """The address to post to, where it is a program that is told."""
+        if self.webhook is not None:
+            return self.webhook
+        return self.to if self.to is not None and "://" in self.to else None
+
+
+class Notify(DeferredStep[NotifySettings]):
+    """A webhook gets `{"type": "notify", "text", "lead": {...}}`."""
+
+    name = "notify"
+    label = "Notify"
+    settings = NotifySettings
+
+    def check(self, settings: NotifySettings, known: Known) -> None:
+        """The text and the recipient must be right."""
+        template.check(settings.text, known.variables)
+        if settings.url is None:
+            check_recipient(settings.to or "owner", known)
+
+    def summary(self, settings: NotifySettings) -> str:
+        """Whom."""
+        url = settings.url
+        return f"Notify {urlsplit(url).hostname if url else settings.to or 'owner'}"
+
+    def order(self, context: StepContext, settings: NotifySettings) -> Order:
+        """The text as it reads now."""
+        text = template.render(settings.text, context.facts)
+        if settings.url is not None:
+            lead = {k: v for k, v in context.facts["lead"].items() if k not in ("created_at", "message")}
+            payload = {"type": "notify", "text": text, "rule": context.rule, "lead": lead}
+            return WebhookOrder(settings.url, payload, context.effect_key)
+        to = address_of(context, settings.to or "owner")
+        if to is None:
+            raise Invalid(f"there is no '{settings.to or 'owner'}' to notify")
+        return MailOrder(to, " ".join(text.split())[:120], text, context.effect_key)

@@ -1,0 +1,88 @@
+"""What a rule may speak of: triggers, and the fields a condition or template may name. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+#: The types of fields: text, number, flag, moment, texts (a list), any (a custom field).
+Fields = Mapping[str, str]
+
+LEAD: Fields = MappingProxyType(
+    {
+        "id": "number",
+        "number": "number",
+        "title": "text",
+        "status": "text",
+        "channel": "text",
+        "source": "text",
+        "owner": "text",
+        "name": "text",
+        "email": "text",
+        "phone": "text",
+        "company": "text",
+        "message": "text",
+        "score": "number",
+        "tags": "texts",
+        "fields": "any",
+        "attribution": "any",
+        "created_at": "moment",
+    }
+)
+CALL: Fields = MappingProxyType(
+    {
+        "id": "number",
+        "line": "text",
+        "direction": "text",
+        "from": "text",
+        "to": "text",
+        "result": "text",
+        "ring_seconds": "number",
+        "talk_seconds": "number",
+        "withheld": "flag",
+    }
+)
+WORKSPACE: Fields = MappingProxyType(
+    {"name": "text", "country": "text", "timezone": "text", "currency": "text"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What a rule may wait for; `fields` are named `event.…` in its condition."""
+
+    name: str
+    summary: str
+    fields: Fields = field(default_factory=dict)
+    call: bool = False
+
+    @property
+    def variables(self) -> dict[str, Fields]:
+        """The variables a condition on this trigger may use, each with its fields."""
+        found: dict[str, Fields] = {"lead": LEAD, "workspace": WORKSPACE, "event": self.fields}
+        return found | {"call": CALL} if self.call else found
+
+
+TRIGGERS = {
+    t.name: t
+    for t in (
+        Trigger("lead.created", "A new lead was made of an enquiry", {"channel": "text"}),
+        Trigger("lead.repeat", "A known person enquired again", {"channel": "text"}),
+        Trigger("lead.updated", "A field of a lead was changed", {"changes": "any"}),
+        Trigger("lead.assigned", "A lead was given to somebody", {"before": "text"}),
+        Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),
+        Trigger("form.submitted", "A form was submitted"),
+        Trigger("email.received", "An e-mail was received"),
+        Trigger("call.answered", "A call was answered and is over", call=True),
+        Trigger("call.missed", "A call was missed", call=True),
+        Trigger("call.completed", "A call is over, whatever its result", call=True),
+    )
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint such as `; did you mean 'status'?`, empty where nothing is near."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{found[0]}'?" if found else ""
