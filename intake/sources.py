@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 
 from core import clock, db, secrets
-from core.errors import Invalid
+from core.errors import Invalid, Unavailable
 from crm.workspace import WorkspaceSettings
 from models.source import Channel, Source
 from models.workspace import WorkspaceRow
+
+M = TypeVar("M", bound=BaseModel)
 
 #: Seconds after which a change is seen by every process.
 FRESH = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class LoadedSource:
     """A source with its settings opened; `problem` says why they could not be."""
 
@@ -33,9 +36,26 @@ class LoadedSource:
     name: str
     settings: Mapping[str, Any]
     problem: str | None = None
+    _read: dict[type[BaseModel], BaseModel] = field(default_factory=dict, repr=False)
+
+    def read(self, model: type[M]) -> M:
+        """The settings as an adapter's own type, read once.
+
+        Raises Unavailable where they cannot be: a secret is missing, or they fit an older release.
+        """
+        found = self._read.get(model)
+        if isinstance(found, model):
+            return found
+        if self.problem is not None:
+            raise Unavailable(f"the source '{self.key}' is not ready: {self.problem}")
+        try:
+            made = self._read[model] = model.model_validate(self.settings)
+        except ValidationError as error:
+            raise Unavailable(f"the source '{self.key}' is not ready: {error.errors()[0]['msg']}") from None
+        return made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Book:
     """All active sources, by channel and key, at one version of the workspace."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -97,7 +98,7 @@ class BusinessCalendar:
         raise Invalid(f"the calendar does not open often enough for {duration.length}")
 
     def _after_days(self, start: datetime, days: int) -> datetime:
-        """The same time of day so many working days later; at the opening where the start was outside hours."""
+        """The same time of day so many working days later; a start outside hours counts from the opening."""
         begin = next((max(opens, start) for opens, _ in self._openings(start)), start).astimezone(self.zone)
         day, left = begin.date(), days
         while left:
@@ -166,7 +167,7 @@ def _day(text: str) -> Hours:
             raise ValueError(f"'{part.strip()}' does not run from an earlier to a later time of one day")
         ranges.append((opens, closes))
     ranges.sort()
-    if any(a[1] > b[0] for a, b in zip(ranges, ranges[1:], strict=False)):
+    if any(a[1] > b[0] for a, b in pairwise(ranges)):
         raise ValueError(f"the hours '{text}' overlap")
     return tuple(ranges)
 

@@ -19,11 +19,30 @@ from rules.vocabulary import Fields, nearest
 
 # What a library call may raise for values that do not fit; its documented exceptions.
 _UNFIT = (KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError)
-_FUNCTIONS = frozenset(
-    "size contains startsWith endsWith matches has exists all filter map exists_one int double string "
-    "timestamp duration getFullYear getMonth getDayOfMonth getDayOfWeek getHours getMinutes max min type bool".split()
-)
 _BINDERS = frozenset({"exists", "all", "filter", "map", "exists_one"})
+_FUNCTIONS = _BINDERS | {
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "has",
+    "int",
+    "double",
+    "string",
+    "timestamp",
+    "duration",
+    "getFullYear",
+    "getMonth",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getHours",
+    "getMinutes",
+    "max",
+    "min",
+    "type",
+    "bool",
+}
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _LONGEST_SEEN = 200
 

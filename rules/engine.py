@@ -137,7 +137,7 @@ def _start(
         )
         rows.append(row)
         if isinstance(planned.step, ImmediateStep):
-            for happened in _do(reaction, happening, run, row, planned, seen):
+            for happened in _do(reaction, happening, run, row, planned.step, planned, seen):
                 reaction.waiting.append((happened, depth + 1))
             seen = facts.of(happening, reaction.workspace)
     session.add_all(rows)
@@ -154,6 +154,7 @@ def _do(
     happening: Happening,
     run: Run,
     row: StepRow,
+    step: ImmediateStep[Any],
     planned: PlannedStep,
     seen: dict[str, dict[str, Any]],
 ) -> tuple[Happening, ...]:
@@ -169,7 +170,7 @@ def _do(
     row.attempts = 1
     row.ended_at = context.now
     try:
-        result = planned.step.run(context, planned.settings)
+        result = step.run(context, planned.settings)
     except Invalid as error:
         row.state = StepState.FAILED
         row.result = str(error)

@@ -1,0 +1,99 @@
+"""Outgoing HTTP, the one client for it: bounded in time and size, and never into our own network.
+
+A name is resolved once, every address it has is checked, and the connection goes to an address that
+was checked, so that a name which answers differently the second time gains nothing. Redirects are not
+followed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+from core.errors import Permanent, Retry
+from core.settings import settings
+
+_TIMEOUT = httpx.Timeout(15, connect=5)
+_MOST_ANSWER = 64 * 1024
+
+
+class _GuardedBackend(httpcore.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        address = public_address(host, port)
+        return super().connect_tcp(address, port, timeout, local_address, socket_options)
+
+
+def public_address(host: str, port: int) -> str:
+    """An address of this host to connect to.
+
+    Raises Permanent where any of its addresses is not one of the public internet, Retry where the
+    name cannot be resolved now.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Retry(f"{host} cannot be resolved: {error}") from None
+    addresses = [str(entry[4][0]).split("%", 1)[0] for entry in found]
+    if not settings().private_destinations:
+        for address in addresses:
+            if not is_public(address):
+                raise Permanent(f"{host} is an address of a private network; nothing is sent there")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet, also when it is wrapped in IPv6."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip.is_global and not ip.is_multicast
+
+
+def _client() -> httpx.Client:
+    transport = httpx.HTTPTransport(retries=0)
+    transport._pool = httpcore.ConnectionPool(  # httpx offers no other way to set the backend
+        ssl_context=httpx.create_ssl_context(),
+        max_connections=20,
+        network_backend=_GuardedBackend(),
+    )
+    return httpx.Client(transport=transport, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+
+
+def post(url: str, content: bytes, headers: dict[str, str]) -> int:
+    """Posts and returns the status.
+
+    Raises Retry where trying again may help, Permanent where it will not.
+    """
+    try:
+        with _client() as client, client.stream("POST", url, content=content, headers=headers) as answer:
+            size = 0
+            for chunk in answer.iter_raw():
+                size += len(chunk)
+                if size > _MOST_ANSWER:
+                    break
+            status = answer.status_code
+    except httpx.InvalidURL as error:
+        raise Permanent(f"the address cannot be used: {error}") from None
+    except httpx.HTTPError as error:
+        raise Retry(f"no answer: {type(error).__name__} {error}") from None
+    if status in (408, 425, 429) or status >= 500:
+        raise Retry(f"answered {status}")
+    if status >= 300:
+        raise Permanent(f"answered {status}")
+    return status

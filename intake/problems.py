@@ -1,0 +1,66 @@
+"""Errors as answers: problem+json (RFC 9457) for programs, a plain page for people. The one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from flask import Request, Response, jsonify, render_template_string
+
+from core import errors
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>{{ title }}</h1><p>{{ detail }}</p></main></body></html>"""
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person with a browser is asking, and not a program."""
+    accepted = request.accept_mimetypes
+    return "text/html" in accepted.values() and not request.is_json
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer that says what is wrong."""
+    title = HTTPStatus(status).phrase
+    if wants_page(request):
+        answer = Response(
+            render_template_string(_PAGE, title=title, detail=detail), status, mimetype="text/html"
+        )
+    else:
+        body: dict[str, object] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if fields:
+            body["errors"] = [{"field": name, "detail": words} for name, words in fields.items()]
+        answer = jsonify(body)
+        answer.status_code = status
+        answer.mimetype = "application/problem+json"
+    answer.headers.update(headers or {})
+    return answer
+
+
+def of_error(request: Request, error: errors.PortariaError) -> Response:
+    """The answer to a named failure."""
+    match error:
+        case errors.Refused():
+            return problem(request, error.status, str(error))
+        case errors.Invalid():
+            return problem(request, 422, str(error), fields=error.fields)
+        case errors.NotFound():
+            return problem(request, 404, str(error))
+        case errors.NotAllowed():
+            return problem(request, 403, str(error))
+        case errors.Conflict():
+            return problem(request, 409, str(error))
+        case errors.Unavailable():
+            seconds = str(math.ceil(error.retry_after.total_seconds()))
+            return problem(request, 503, "Please try again in a moment.", headers={"Retry-After": seconds})
+        case _:
+            return problem(request, 500, "Something went wrong on our side.")

@@ -1,0 +1,113 @@
+"""One thread that journals for all requests of a process: what comes at the same time shares one commit.
+
+Many writers on SQLite wait for each other in sleeps; grouped, the disk is asked once for all of them.
+On PostgreSQL it saves the round trips. A request returns only after its own group was committed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from core import db
+from core.errors import PortariaError, Unavailable
+from core.logs import logger
+from intake.journal import Entry, Receipt, append
+
+_MOST_ENTRIES = 256
+_MOST_BYTES = 16 * 1024 * 1024
+#: Seconds a request waits before it is told to come again.
+PATIENCE = 10.0
+#: Entries that may wait at all; beyond that the door says 503 at once instead of collapsing.
+_MOST_WAITING = 2000
+log = logger(__name__)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    entry: Entry
+    done: threading.Event = field(default_factory=threading.Event)
+    receipt: Receipt | None = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Start it in each process that has a door; stop it when the process ends."""
+
+    def __init__(self) -> None:
+        self._queue: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def journal(self, entry: Entry) -> Receipt:
+        """Returns once the entry is durably committed.
+
+        Raises Unavailable when the database does not take it in time: the sender keeps it.
+        """
+        waiting = _Waiting(entry)
+        with self._changed:
+            if self._stopped or len(self._queue) >= _MOST_WAITING:
+                raise Unavailable("too many requests are waiting for the journal")
+            self._queue.append(waiting)
+            self._changed.notify()
+        if not waiting.done.wait(PATIENCE):
+            raise Unavailable("the journal did not answer in time")
+        if waiting.error is not None:
+            raise waiting.error
+        if waiting.receipt is None:
+            raise Unavailable("the journal stopped")
+        return waiting.receipt
+
+    def stop(self, timeout: float = 5) -> None:
+        """Writes what waits, for at most that many seconds, and takes no more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while group := self._next():
+            try:
+                self._write(group)
+            except PortariaError as error:
+                self._fail(group, error)
+            except Exception as error:  # noqa: BLE001  stored for each request; the thread must go on
+                self._one_by_one(group, error)
+
+    def _next(self) -> list[_Waiting]:
+        with self._changed:
+            while not self._queue and not self._stopped:
+                self._changed.wait()
+            group: list[_Waiting] = []
+            size = 0
+            while self._queue and len(group) < _MOST_ENTRIES and (not group or size < _MOST_BYTES):
+                group.append(self._queue.popleft())
+                size += len(group[-1].entry.delivery.body)
+            return group
+
+    def _write(self, group: list[_Waiting]) -> None:
+        with db.unit_of_work() as session:
+            receipts = append(session, [w.entry for w in group])
+        for waiting, receipt in zip(group, receipts, strict=True):
+            waiting.receipt = receipt
+            waiting.done.set()
+
+    def _one_by_one(self, group: list[_Waiting], error: Exception) -> None:
+        """One entry that the database will not take must not take its neighbours along."""
+        if len(group) == 1:
+            log.error("journal.refused", error=f"{type(error).__name__}: {error}")
+            self._fail(group, error)
+            return
+        for waiting in group:
+            try:
+                self._write([waiting])
+            except Exception as alone:  # noqa: BLE001  stored for the request it belongs to
+                self._fail([waiting], alone)
+
+    def _fail(self, group: list[_Waiting], error: BaseException) -> None:
+        for waiting in group:
+            waiting.error = error
+            waiting.done.set()

@@ -1,0 +1,1 @@
+"""What runs later: events, deferred steps, sweeps, and everything that is sent."""

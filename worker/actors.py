@@ -1,0 +1,40 @@
+"""Every Dramatiq actor, on one page. A message carries a row's id; the row carries the truth.
+
+Dramatiq's own retries are off: attempts and due times are kept in the rows, where they survive the
+broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dramatiq import Broker, actor
+
+from core import queue
+from core.errors import Unavailable
+from core.logs import logger
+from worker import executor
+
+log = logger(__name__)
+
+
+def declare(broker: Broker, *, threads: int) -> None:
+    """Declares the actors on a broker; `threads` is how many the worker has."""
+    steps = executor.Executor(max(1, threads // 2))
+
+    def process_event(event_id: str) -> None:
+        _shielded(lambda: executor.process_event(event_id), "event", event_id)
+
+    def run_step(step_id: str) -> None:
+        _shielded(lambda: steps.run_step(int(step_id)), "step", step_id)
+
+    for function, name, priority in ((process_event, queue.PROCESS_EVENT, 0), (run_step, queue.RUN_STEP, 10)):
+        actor(function, actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)
+
+
+def _shielded(work: Callable[[], None], kind: str, row_id: str) -> None:
+    try:
+        work()
+    except Unavailable as error:
+        # The row's lease runs out by itself; the sweep rings again when the database is back.
+        log.warning("worker.database_unavailable", kind=kind, row_id=row_id, error=str(error))

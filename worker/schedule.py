@@ -1,0 +1,82 @@
+"""The scheduler's table: what is done regularly, by whichever scheduler leads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from core import db
+from core.errors import Unavailable
+from core.logs import logger
+from intake import lease
+from worker.sweeper import Sweeper
+
+log = logger(__name__)
+NAME = "scheduler"
+
+
+class Leader:
+    """Keeps or seeks the scheduler's lease; only the one who has it works."""
+
+    def __init__(self) -> None:
+        self.holder = lease.new_holder()
+        self.leads = False
+
+    def renew(self) -> None:
+        """Says once more that we are here, or tries to take over from one who is not."""
+        try:
+            with db.unit_of_work() as session:
+                led, self.leads = self.leads, lease.hold(session, NAME, self.holder) is not None
+        except Unavailable:
+            led, self.leads = self.leads, False
+        if led != self.leads:
+            log.info("scheduler.leads" if self.leads else "scheduler.follows")
+
+    def resign(self) -> None:
+        """Lets the next one lead at once."""
+        if self.leads:
+            self.leads = False
+            with db.unit_of_work() as session:
+                lease.release(session, NAME, self.holder)
+
+    def only(self, job: Callable[[], object]) -> Callable[[], None]:
+        """The job, done only while we lead; a database that is away makes it wait for its next turn."""
+
+        def led() -> None:
+            if self.leads:
+                try:
+                    job()
+                except Unavailable as error:
+                    log.warning("scheduler.database_unavailable", error=str(error))
+
+        return led
+
+
+def run(stop: threading.Event) -> None:
+    """Runs the table until `stop` is set."""
+    leader = Leader()
+    sweeper = Sweeper()
+    # seconds between, job
+    table: tuple[tuple[float, Callable[[], object]], ...] = (
+        (1.0, sweeper.events),
+        (0.5, sweeper.steps),
+    )
+    leader.renew()
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(4)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone="UTC",
+    )
+    scheduler.add_job(leader.renew, "interval", seconds=lease.TERM.total_seconds() / 3)
+    for seconds, job in table:
+        scheduler.add_job(leader.only(job), "interval", seconds=seconds)
+    scheduler.start()
+    stop.wait()
+    scheduler.shutdown(wait=True)
+    try:
+        leader.resign()
+    except Unavailable:
+        log.warning("scheduler.resign_failed")

@@ -1,0 +1,56 @@
+"""Finds what waits in the database and was never rung, or whose worker died, and rings for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core import clock, db, queue
+from intake import journal
+from models.inbound import InboundEvent
+from models.rule import StepRow
+from rules import runs
+
+#: Events younger than this are still on their way through the doorbell.
+_PATIENCE = timedelta(seconds=1)
+#: Rung again after so many seconds, if still waiting.
+_AGAIN = 5.0
+_MOST = 500
+
+
+class Sweeper:
+    """Remembers what it rang, so that a backlog is not rung for every second."""
+
+    def __init__(self) -> None:
+        self._rung: dict[queue.Wake, float] = {}
+
+    def events(self) -> int:
+        """Rings for events that wait; says for how many."""
+        now = clock.now()
+        with db.reading() as session:
+            ids = session.scalars(
+                select(InboundEvent.id)
+                .where(journal.waiting(now), InboundEvent.retry_at <= now - _PATIENCE)
+                .order_by(InboundEvent.retry_at)
+                .limit(_MOST)
+            ).all()
+        return self._ring(queue.PROCESS_EVENT, ids)
+
+    def steps(self) -> int:
+        """Rings for steps that are due; says for how many."""
+        now = clock.now()
+        with db.reading() as session:
+            ids = session.scalars(
+                select(StepRow.id).where(runs.due(now)).order_by(StepRow.due_at).limit(_MOST)
+            ).all()
+        return self._ring(queue.RUN_STEP, ids)
+
+    def _ring(self, actor: str, ids: Iterable[object]) -> int:
+        now = clock.monotonic()
+        self._rung = {wake: at for wake, at in self._rung.items() if now - at < _AGAIN}
+        wakes = [w for w in (queue.Wake(actor, str(i)) for i in ids) if w not in self._rung]
+        self._rung.update(dict.fromkeys(wakes, now))
+        queue.ring(wakes)
+        return len(wakes)

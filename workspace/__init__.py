@@ -1,0 +1,1 @@
+"""All configuration as one document: read, checked, compared, applied, and written back out."""
