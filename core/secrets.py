@@ -64,6 +64,17 @@ def references(document: object) -> set[str]:
     return set().union(*map(references, parts))
 
 
+def unsealed(document: T) -> T:
+    """The document with sealed strings opened and references left as they are."""
+    if isinstance(document, str):
+        return cast(T, unseal(document) if is_sealed(document) else document)
+    if isinstance(document, dict):
+        return cast(T, {k: unsealed(v) for k, v in document.items()})
+    if isinstance(document, list):
+        return cast(T, [unsealed(v) for v in document])
+    return document
+
+
 def opened(document: T, environment: Mapping[str, str]) -> T:
     """The document with sealed strings opened and each ${NAME} replaced, from the process's environment
     first and from `environment` second.

@@ -25,7 +25,8 @@ def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: W
     """
     standing = activities.planned(session, lead, type="call")
     if standing is not None:
-        standing.urgency += 1
+        if standing.created_at < call.created_at:
+            standing.urgency += 1
         return
     wait = Duration(timedelta(minutes=minutes), business=True)
     calendar = session.scalars(select(Calendar).order_by(Calendar.key).limit(1)).first()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
@@ -18,6 +17,10 @@ from models.workspace import WorkspaceRow
 from rules.schema import Rule, by_trigger, read
 
 
+_MOST_KEPT = 8
+_kept: dict[tuple[int, str], Ruleset] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Ruleset:
     """A version, ready for use: its number and its rules by trigger."""
@@ -28,22 +31,23 @@ class Ruleset:
 
 def active(session: Session) -> Ruleset | None:
     """The set in force; None before any was published."""
-    version = session.scalar(select(WorkspaceRow.ruleset_version_id).where(WorkspaceRow.id == 1))
-    return None if version is None else numbered(session, version)
+    found = session.execute(
+        select(RulesetVersion.id, RulesetVersion.content_hash).join(
+            WorkspaceRow, WorkspaceRow.ruleset_version_id == RulesetVersion.id
+        )
+    ).first()
+    return None if found is None else _ready(session, found.id, found.content_hash)
 
 
-def numbered(session: Session, version: int) -> Ruleset:
-    """One version, read once in the life of a process: it never changes."""
-    if (kept := _kept().get(version)) is not None:
-        return kept
-    rules, _ = read(session.get_one(RulesetVersion, version).rules)
-    _kept()[version] = Ruleset(version, by_trigger(rules))
-    return _kept()[version]
-
-
-@lru_cache(maxsize=1)
-def _kept() -> dict[int, Ruleset]:
-    return {}
+def _ready(session: Session, version: int, content_hash: str) -> Ruleset:
+    """A version, read once in the life of a process: what has this hash never changes."""
+    key = (version, content_hash)
+    if key not in _kept:
+        rules, _ = read(session.get_one(RulesetVersion, version).rules)
+        while len(_kept) >= _MOST_KEPT:
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = Ruleset(version, by_trigger(rules))
+    return _kept[key]
 
 
 def publish(session: Session, rules: Sequence[Any], *, by: str) -> RulesetVersion:

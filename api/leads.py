@@ -1,0 +1,112 @@
+"""Leads: read, one or many."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+from flask import Response
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session, joinedload
+
+from api.lead_query import LeadQuery, matching
+from api.paging import Page, page
+from api.parameters import RowPath
+from api.resource import answer, group, refused
+from api.users import Owner
+from core import db
+from core.errors import NotFound
+from models.lead import Lead as LeadRow
+from models.lead import LeadStatus
+from models.source import Channel
+
+resource = group("leads", "Enquiries, each one lead of one person")
+
+_SHOWN = (joinedload(LeadRow.owner), joinedload(LeadRow.source))
+
+
+class Lead(BaseModel):
+    """One enquiry of one person, from the first contact to its conversion."""
+
+    id: int
+    number: int
+    title: str
+    status: LeadStatus
+    channel: Channel
+    source: str = Field(description="The source's key")
+    owner: Owner | None
+    name: str
+    email: str | None
+    phone: str | None = Field(description="In E.164")
+    company: str | None
+    message: str
+    score: int
+    tags: list[str]
+    fields: dict[str, Any]
+    attribution: dict[str, Any]
+    created_at: datetime
+    first_response_at: datetime | None
+    contact_id: int | None
+    company_id: int | None
+    merged_into_id: int | None = Field(description="The lead that this one turned out to be part of")
+
+    @classmethod
+    def of(cls, row: LeadRow) -> Self:
+        """A lead as it is told."""
+        return cls(
+            id=row.id,
+            number=row.id,
+            title=row.title,
+            status=row.status,
+            channel=row.channel,
+            source=row.source.key,
+            owner=Owner.of(row.owner),
+            name=row.name,
+            email=row.email,
+            phone=row.phone,
+            company=row.company,
+            message=row.message,
+            score=row.score,
+            tags=row.tags,
+            fields=row.fields,
+            attribution=row.attribution,
+            created_at=row.created_at,
+            first_response_at=row.first_response_at,
+            contact_id=row.contact_id,
+            company_id=row.company_id,
+            merged_into_id=row.merged_into_id,
+        )
+
+
+def existing(session: Session, lead_id: int, *, lock: bool = False) -> LeadRow:
+    """The lead's row, held until the transaction ends where `lock` says so.
+
+    Raises NotFound.
+    """
+    row = session.get(LeadRow, lead_id, with_for_update=lock)
+    if row is None:
+        raise NotFound("there is no such lead")
+    return row
+
+
+@resource.get("/leads", responses={200: Page[Lead]})
+def list_leads(query: LeadQuery) -> Response:
+    """The leads that fit all filters, newest first.
+
+    `email` and `phone` find every lead of the person who uses that address or number. Leads that
+    were merged into another are left out unless `status=merged` asks for them.
+    """
+    with db.reading() as session:
+        chosen = matching(session, query).options(*_SHOWN)
+        rows, following = page(session, chosen, LeadRow.id, query, of="leads")
+    return answer(Page[Lead](items=[Lead.of(row) for row in rows], next_cursor=following))
+
+
+@resource.get("/leads/<row:id>", responses={200: Lead, **refused(404)})
+def get_lead(path: RowPath) -> Response:
+    """One lead. A merged one says which lead it is part of now."""
+    with db.reading() as session:
+        row = session.get(LeadRow, path.id, options=_SHOWN)
+        if row is None:
+            raise NotFound("there is no such lead")
+    return answer(Lead.of(row))

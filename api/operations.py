@@ -1,0 +1,100 @@
+"""For whoever runs the service: is it alive, is it ready, and how is it doing?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from flask import Blueprint, Response, current_app, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import clock, db
+from core.errors import PortariaError, Unavailable
+from models.inbound import EventState, InboundEvent
+from models.rule import StepRow
+from rules import runs
+
+operations = Blueprint("operations", __name__)
+
+_COUNTED = (EventState.RECEIVED, EventState.FAILED, EventState.QUARANTINED)
+
+
+@operations.get("/healthz")
+def healthz() -> Response:
+    """Whether the process is alive; asks nothing of anything else."""
+    return jsonify(status="alive")
+
+
+@operations.get("/readyz")
+def readyz() -> Response:
+    """Whether the process can do its work; 503 names each part that is missing, and why."""
+    try:
+        missing = current_app.extensions["ready"]()
+    except PortariaError as error:
+        missing = {"service": str(error)}
+    made = jsonify({"status": "not ready", "missing": missing} if missing else {"status": "ready"})
+    made.status_code = 503 if missing else 200
+    return made
+
+
+@operations.get("/metrics")
+def metrics() -> Response:
+    """What the processes counted, and how the database stands now, in Prometheus's text format."""
+    processes: Collector = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        processes = CollectorRegistry()
+        MultiProcessCollector(processes)
+    try:
+        with db.reading() as session:
+            standing = _standing(session)
+    except Unavailable:
+        standing = [_gauge("portaria_database_up", "Whether the database answers", 0)]
+    text = generate_latest(processes) + generate_latest(_Standing(standing))
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+class _Standing(Collector):
+    """What was measured just now."""
+
+    def __init__(self, measured: Iterable[Metric]) -> None:
+        self._measured = measured
+
+    def collect(self) -> Iterable[Metric]:
+        return self._measured
+
+
+def _standing(session: Session) -> list[Metric]:
+    now = clock.now()
+    counted = dict(
+        session.execute(
+            select(InboundEvent.state, func.count())
+            .where(InboundEvent.state.in_(_COUNTED))
+            .group_by(InboundEvent.state)
+        ).tuples()
+    )
+    oldest = session.scalar(
+        select(func.min(InboundEvent.received_at)).where(InboundEvent.state == EventState.RECEIVED)
+    )
+    due = session.scalar(select(func.count()).select_from(StepRow).where(runs.due(now)))
+    events = GaugeMetricFamily("portaria_events", "Events that are not done with", labels=["state"])
+    for state in _COUNTED:
+        events.add_metric([state.value], counted.get(state, 0))
+    return [
+        _gauge("portaria_database_up", "Whether the database answers", 1),
+        events,
+        _gauge(
+            "portaria_oldest_waiting_event_age_seconds",
+            "Age of the oldest event that waits to be processed; 0 where none does",
+            max((now - oldest).total_seconds(), 0) if oldest else 0,
+        ),
+        _gauge("portaria_steps_due", "Deferred steps that are due and in nobody's hands", due or 0),
+    ]
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, about, value=value)

@@ -1,0 +1,126 @@
+"""The trace of a lead: why it went where it went."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from flask import Response
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.leads import existing
+from api.paging import Page, page
+from api.parameters import PageQuery, RowPath
+from api.resource import answer, group, refused
+from core import db
+from models.rule import StepRow, StepState
+from models.rule import Trace as TraceRow
+
+resource = group("trace", "Why a lead went where it went")
+
+
+class Part(BaseModel):
+    """One part of a condition."""
+
+    part: str
+    result: bool | None = Field(description="null: it could not be told, see `problem`")
+    saw: dict[str, Any] = Field(description="The values it was decided on")
+    problem: str | None
+
+
+class Step(BaseModel):
+    """What became of one planned action."""
+
+    kind: str
+    state: StepState
+    attempts: int
+    due_at: datetime
+    ended_at: datetime | None
+    result: str | None
+
+    @classmethod
+    def of(cls, row: StepRow) -> Self:
+        """A step as it is told."""
+        return cls(
+            kind=row.kind,
+            state=row.state,
+            attempts=row.attempts,
+            due_at=row.due_at,
+            ended_at=row.ended_at,
+            result=row.result,
+        )
+
+
+class LookedAt(BaseModel):
+    """One rule that was looked at."""
+
+    rule: str
+    matched: bool
+    condition: str | None
+    parts: list[Part]
+    planned: list[str] = Field(description="Its steps in words, where it matched")
+    run: int | None
+    stopped: str | None = Field(description="Why it was not started although it matched")
+    steps: list[Step]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], steps: Mapping[int, Sequence[StepRow]]) -> Self:
+        """A rule as the engine noted it, with what its run's steps have come to."""
+        return cls(
+            rule=entry["rule"],
+            matched=entry["matched"],
+            condition=entry.get("condition"),
+            parts=[Part(**({"problem": None} | part)) for part in entry.get("parts", ())],
+            planned=entry.get("planned", []),
+            run=entry.get("run"),
+            stopped=entry.get("stopped"),
+            steps=[Step.of(row) for row in steps.get(entry.get("run", 0), ())],
+        )
+
+
+class Trace(BaseModel):
+    """One happening, and the rules that were looked at for it."""
+
+    id: int
+    trigger: str
+    at: datetime
+    event_id: str | None
+    ruleset_version: int | None
+    rules: list[LookedAt]
+
+
+@resource.get("/leads/<row:id>/trace", responses={200: Page[Trace], **refused(404)})
+def get_trace(path: RowPath, query: PageQuery) -> Response:
+    """Which rules were looked at, on what values, what they planned and what each step did; newest first."""
+    with db.reading() as session:
+        existing(session, path.id)
+        chosen = select(TraceRow).where(TraceRow.lead_id == path.id)
+        rows, following = page(session, chosen, TraceRow.id, query, of=f"trace {path.id}")
+        steps = _steps(session, rows)
+    items = [
+        Trace(
+            id=row.id,
+            trigger=row.trigger,
+            at=row.at,
+            event_id=row.event_id,
+            ruleset_version=row.ruleset_version_id,
+            rules=[LookedAt.of(entry, steps) for entry in row.rules],
+        )
+        for row in rows
+    ]
+    return answer(Page[Trace](items=items, next_cursor=following))
+
+
+def _steps(session: Session, rows: Sequence[TraceRow]) -> Mapping[int, Sequence[StepRow]]:
+    runs = {entry["run"] for row in rows for entry in row.rules if entry.get("run") is not None}
+    found: dict[int, list[StepRow]] = defaultdict(list)
+    if runs:
+        for step in session.scalars(
+            select(StepRow).where(StepRow.run_id.in_(runs)).order_by(StepRow.run_id, StepRow.path)
+        ):
+            found[step.run_id].append(step)
+    return found

@@ -1,0 +1,1 @@
+"""The composition roots: one file a process, and the command line."""

@@ -1,0 +1,118 @@
+"""Commands that run: everything at once, or one process."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+
+from boot.commands.configuration import apply_file
+from core import db
+from core.settings import settings
+
+
+@click.command()
+@click.option(
+    "--apply", "file", type=click.Path(path_type=Path), help="Workspace file or folder to apply first."
+)
+def up(file: Path | None) -> None:
+    """Run everything: broker, migrations, web, worker, scheduler, mailboxes.
+
+    \b
+    Example: portaria up --apply examples/workspace.yaml
+    """
+    from boot import process, schema
+    from boot.up import Supervisor
+
+    here = settings()
+    supervisor = Supervisor(here)
+
+    def prepare() -> None:
+        database = process.begin("up", pool=2, rings=False)
+        schema.upgrade(database)
+        if file is not None:
+            for change in apply_file(file, dry_run=False):
+                click.echo(f"  {change}")
+
+    def ready() -> None:
+        while not supervisor.stop.is_set() and not _answers(f"http://127.0.0.1:{here.port}/readyz"):
+            time.sleep(0.1)
+        if not supervisor.stop.is_set():
+            _greet()
+
+    supervisor.run(prepare, ready)
+    click.echo("Portaria has stopped.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _greet() -> None:
+    from console.auth import first_sign_in_link
+
+    address = settings().address
+    with db.unit_of_work() as session:
+        link = first_sign_in_link(session, address)
+    click.echo(f"\nPortaria is ready: {address}")
+    if link:
+        click.echo(f"First sign-in (one use, 24 hours): {link}")
+    click.echo("Stop it with Ctrl-C.\n")
+
+
+@click.command()
+def web() -> None:
+    """Run the web process alone.
+
+    \b
+    Example: PORT=8080 portaria web
+    """
+    from boot import web as process
+
+    process.run()
+
+
+@click.command()
+def worker() -> None:
+    """Run a worker alone; any number may run.
+
+    \b
+    Example: BROKER_URL=redis://127.0.0.1:6379/0 portaria worker
+    """
+    from boot import worker as process
+
+    process.run()
+
+
+@click.command()
+def scheduler() -> None:
+    """Run a scheduler alone; of several, one leads.
+
+    \b
+    Example: portaria scheduler
+    """
+    from boot import scheduler as process
+
+    process.run()
+
+
+@click.command()
+def mailboxes() -> None:
+    """Watch the mailboxes; of several hosts, each mailbox is watched by one.
+
+    \b
+    Example: portaria mailboxes
+    """
+    from boot import mailboxes as process
+
+    process.run()
+
+
+COMMANDS = (up, web, worker, scheduler, mailboxes)

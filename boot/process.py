@@ -1,0 +1,72 @@
+"""What all processes do first: settings, logs, database, doorbell, and how they are told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from core import db, logs, queue
+from core.db import Database
+from core.settings import Settings, settings
+
+#: Set by the supervisor for its children: they outlive neither it nor a Ctrl-C meant for it.
+SUPERVISED = "PORTARIA_SUPERVISED"
+_LOOK_SECONDS = 0.25
+
+
+def begin(name: str, *, pool: int = 20, rings: bool = True) -> Database:
+    """Sets up this process; `pool` bounds its database connections, `rings` says whether it wakes workers."""
+    here = settings()
+    logs.configure(name, level=here.log_level, form=here.log_format)
+    here.key()
+    database = db.configure(here.database, pool=pool)
+    url = broker_url(here)
+    queue.configure(queue.make_broker(url) if rings and url else None)
+    return database
+
+
+def broker_url(here: Settings) -> str:
+    """The broker to ring: the configured one, or the embedded one where it is running."""
+    if here.broker_url:
+        return here.broker_url
+    note = note_of_broker(here)
+    return note.read_text().strip() if note.exists() else ""
+
+
+def note_of_broker(here: Settings) -> Path:
+    """The file that says where the embedded broker listens."""
+    return here.data_dir / "broker.url"
+
+
+def stop_event() -> threading.Event:
+    """An event that is set when this process is told to stop, or its supervisor is gone."""
+    stop = threading.Event()
+
+    def told(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, told)
+    if os.environ.get(SUPERVISED):
+        # Ctrl-C reaches the whole group; the supervisor then ends its children in order.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leave_with_parent(stop.set)
+    else:
+        signal.signal(signal.SIGINT, told)
+    return stop
+
+
+def leave_with_parent(then: Callable[[], object]) -> None:
+    """Calls `then` once the process that started this one is gone, however it went."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        then()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

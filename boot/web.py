@@ -1,0 +1,85 @@
+"""The web process: one Flask application behind Granian."""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces
+from granian.server import Server
+
+import api
+import console
+from boot import process, schema
+from core import db
+from core.errors import Unavailable
+from core.secrets import derived_key
+from core.settings import settings
+from intake.forms import body
+from intake.http import door
+from intake.writer import Writer
+
+#: Seconds a request that is under way is given when the process is told to stop.
+_GRACE = 5
+
+
+def run() -> None:
+    """Serves until told to stop."""
+    here = settings()
+    server = Server(
+        "boot.web:serve",
+        address=here.host,
+        port=here.port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=here.web_workers,
+        blocking_threads=here.web_threads,
+        backpressure=here.web_threads * 4,
+        http=HTTPModes.http1,
+        respawn_failed_workers=True,
+        respawn_interval=0.2,
+        workers_kill_timeout=_GRACE,
+        log_enabled=False,
+    )
+    server.serve()
+
+
+def serve() -> Flask:
+    """The application of one web worker, with its own journal writer and doorbell."""
+    process.begin("web", pool=20)
+    process.leave_with_parent(lambda: os._exit(1))
+    app = create_app()
+    # The writer goes last and takes what is in work with it.
+    atexit.register(app.extensions["journal"].stop)
+    return app
+
+
+def create_app() -> Flask:
+    """The door, the API and the console as one application. The database comes first."""
+    app = api.application(ready=_troubles)
+    app.config.update(
+        SECRET_KEY=derived_key("sessions"),
+        SESSION_COOKIE_NAME="portaria_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings().address.startswith("https://"),
+        MAX_CONTENT_LENGTH=settings().max_form_bytes,
+        MAX_FORM_PARTS=body.MOST_FIELDS,
+    )
+    app.extensions["journal"] = Writer()
+    app.register_blueprint(door)
+    console.mount(app)
+    return app
+
+
+def _troubles() -> dict[str, str]:
+    """What keeps this process from doing its work: nothing, or each part with its trouble."""
+    troubles = {}
+    try:
+        current = schema.current(db.database())
+        if current != schema.head():
+            troubles["schema"] = f"at {current}, needs {schema.head()}"
+    except Unavailable as error:
+        troubles["database"] = str(error)
+    return troubles

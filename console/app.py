@@ -1,0 +1,79 @@
+"""The console as one blueprint: its pages, and what is done around each of them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, abort, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from console import auth, headers, leads, problems, sign_in, words
+from console.throttle import Throttle
+from core import db
+from core.errors import PortariaError
+from crm import workspace
+
+#: What may be seen without having signed in; everything else may not.
+_OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post"})
+#: No form of ours is larger.
+_MOST_BYTES = 64 * 1024
+_LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
+
+pages = Blueprint(
+    "console",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/console",
+)
+_csrf = CSRFProtect()
+
+
+def mount(app: Flask) -> None:
+    """Adds the console to an application whose SECRET_KEY and session cookie are configured.
+
+    Only the console's own views are checked for CSRF. Unknown addresses outside /api and /in get
+    the console's page.
+    """
+    app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
+    _csrf.init_app(app)
+    app.extensions["console.throttle"] = Throttle(most=10, within=auth.THROTTLE)
+    app.register_blueprint(pages)
+    for status in (404, 405):
+        app.register_error_handler(status, problems.unrouted)
+
+
+pages.add_url_rule("/", "home", lambda: redirect(url_for("console.leads"), 303))
+pages.add_url_rule("/leads", "leads", leads.all_leads)
+pages.add_url_rule(_LEAD, "lead", leads.one_lead)
+pages.add_url_rule("/sign-in", "sign_in", sign_in.form)
+pages.add_url_rule("/sign-in", "sign_in_post", sign_in.post, methods=["POST"])
+pages.add_url_rule("/sign-out", "sign_out", sign_in.out, methods=["POST"])
+pages.add_url_rule("/welcome/<token>", "welcome", sign_in.welcome)
+pages.add_url_rule("/welcome/<token>", "welcome_post", sign_in.welcome_post, methods=["POST"])
+
+pages.register_error_handler(PortariaError, problems.of_error)
+pages.register_error_handler(HTTPException, problems.refused)
+pages.register_error_handler(Exception, problems.broken)
+pages.after_request(headers.page_headers)
+for name, function in words.FILTERS.items():
+    pages.add_app_template_filter(function, name)
+
+
+@pages.before_request
+def admit() -> ResponseReturnValue | None:
+    """Lets in who has signed in, and changes only what a page of ours asked to change."""
+    page = (request.endpoint or "").removeprefix("console.")
+    if page == "static":
+        return None
+    request.max_content_length = _MOST_BYTES
+    with db.reading() as session:
+        g.here = workspace.load(session)
+        g.user = auth.signed_in(session)
+    _csrf.protect()
+    if g.user is not None or page in _OPEN:
+        return None
+    if request.method != "GET":
+        abort(403, "Please sign in first.")
+    wanted = request.full_path.rstrip("?")
+    return redirect(url_for("console.sign_in", next=None if wanted == "/" else wanted), 303)

@@ -1,0 +1,105 @@
+"""The list of leads, and one lead with all that happened to it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from console import auth, example, queries
+from core import db
+from core.errors import NotFound
+from models.lead import OPEN, LeadStatus
+from models.timeline import TimelineEntry
+from rules.explanation import explain
+
+#: The largest number the database has for a row.
+LARGEST_ID = 2**63 - 1
+_CHOICES = {
+    "open": ("Open", OPEN),
+    "new": ("New", (LeadStatus.NEW,)),
+    "in_progress": ("In progress", (LeadStatus.IN_PROGRESS,)),
+    "converted": ("Converted", (LeadStatus.CONVERTED,)),
+    "junk": ("Junk", (LeadStatus.JUNK,)),
+}
+
+
+def all_leads() -> ResponseReturnValue:
+    """The list: newest first, by status, owner and words."""
+    asked = _asked()
+    with db.reading() as session:
+        page = queries.page_of_leads(session, _filters(asked))
+        owners = queries.owners(session)
+        empty = not page.leads and not queries.has_leads(session)
+    return render_template(
+        "console/leads.html",
+        page=page,
+        owners=owners,
+        statuses={key: words for key, (words, _) in _CHOICES.items()},
+        asked=asked,
+        narrowed=any(asked.values()),
+        first_post=example.first_post() if empty else None,
+        empty=empty,
+    )
+
+
+def one_lead(lead_id: int) -> ResponseReturnValue:
+    """A lead: who it is, what is next, what happened, and why."""
+    before = _number(request.args.get("before"))
+    with db.reading() as session:
+        lead = queries.lead(session, lead_id)
+        if lead is None:
+            raise NotFound("There is no such lead.")
+        if lead.merged_into_id is not None:
+            return redirect(url_for("console.lead", lead_id=lead.merged_into_id), 303)
+        planned, over = queries.activities(session, lead.id)
+        entries, older = queries.timeline(session, lead.id, before=before)
+        return render_template(
+            "console/lead.html",
+            lead=lead,
+            points=queries.contact_points(session, lead.person_id),
+            planned=planned,
+            over=over,
+            entries=entries,
+            older=older,
+            before=before,
+            calls=queries.calls(session, lead.id),
+            users=queries.names(session, _user_ids(entries)),
+            why=explain(session, lead.id) or [],
+        )
+
+
+def _asked() -> dict[str, str]:
+    """The filters as they stand in the address, without those that mean nothing."""
+    status = request.args.get("status", "")
+    owner = request.args.get("owner", "")
+    words = " ".join(request.args.get("q", "").replace("\0", " ").split())[:100]
+    return {
+        "q": words,
+        "status": status if status in _CHOICES else "",
+        "owner": owner if owner in ("me", "none") or _number(owner) else "",
+    }
+
+
+def _filters(asked: dict[str, str]) -> queries.Filters:
+    owner = asked["owner"]
+    return queries.Filters(
+        statuses=_CHOICES[asked["status"]][1] if asked["status"] else (),
+        owner=auth.current_user().id if owner == "me" else owner if owner == "none" else _number(owner),
+        q=asked["q"],
+        before=_number(request.args.get("before")),
+        after=_number(request.args.get("after")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    if not text or not text.isascii() or not text.isdecimal() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if number <= LARGEST_ID else None
+
+
+def _user_ids(entries: Iterable[TimelineEntry]) -> set[int]:
+    found = (_number(e.actor.removeprefix("user:")) for e in entries if e.actor.startswith("user:"))
+    return {number for number in found if number is not None}

@@ -1,0 +1,154 @@
+"""What the pages read: selects, a fixed number for each page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from models.activity import Activity, ActivityState
+from models.call import Call
+from models.contact_point import ContactPoint
+from models.lead import Lead, LeadStatus
+from models.timeline import TimelineEntry
+from models.user import User
+
+PAGE = 50
+#: Of one lead's timeline at a time.
+ENTRIES = 100
+#: Of one lead's activities: nobody has so many to do.
+_ACTIVITIES = 200
+#: As many digits may be meant as a telephone number.
+_FEWEST_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of the list is wanted. `owner` is a user's id, or `none` for leads without one.
+
+    `before` and `after` are ids of leads: the page of older, or of newer ones.
+    """
+
+    statuses: Collection[LeadStatus] = ()
+    owner: int | str | None = None
+    q: str = ""
+    before: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Leads, newest first, with when each has its next activity; the ids to go on with either way."""
+
+    leads: Sequence[Lead]
+    next_due: dict[int, datetime]
+    older: int | None
+    newer: int | None
+
+
+def page_of_leads(session: Session, filters: Filters) -> Page:
+    """One page of the list, without leads that became part of another."""
+    wanted = select(Lead).options(joinedload(Lead.owner), joinedload(Lead.source)).limit(PAGE + 1)
+    wanted = wanted.where(*_conditions(filters))
+    if filters.after is not None:
+        found = list(session.scalars(wanted.where(Lead.id > filters.after).order_by(Lead.id)))
+        more, leads = len(found) > PAGE, found[:PAGE][::-1]
+        newer_exist, older_exist = more, True
+    else:
+        if filters.before is not None:
+            wanted = wanted.where(Lead.id < filters.before)
+        found = list(session.scalars(wanted.order_by(Lead.id.desc())))
+        more, leads = len(found) > PAGE, found[:PAGE]
+        newer_exist, older_exist = filters.before is not None, more
+    return Page(
+        leads=leads,
+        next_due=_next_due(session, [lead.id for lead in leads]),
+        older=leads[-1].id if leads and older_exist else None,
+        newer=leads[0].id if leads and newer_exist else None,
+    )
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found = [Lead.status.in_(filters.statuses) if filters.statuses else Lead.status != LeadStatus.MERGED]
+    if filters.owner is not None:
+        found.append(Lead.owner_id.is_(None) if filters.owner == "none" else Lead.owner_id == filters.owner)
+    if filters.q:
+        texts = (Lead.name, Lead.title, Lead.email, Lead.company, Lead.message)
+        matches = [text.icontains(filters.q, autoescape=True) for text in texts]
+        digits = "".join(c for c in filters.q if c in "0123456789")
+        # Only what is written like a number: the digits of an address are none.
+        if len(digits) >= _FEWEST_DIGITS and not any(c.isalpha() for c in filters.q):
+            matches.append(Lead.phone.contains(digits))
+        found.append(or_(*matches))
+    return found
+
+
+def _next_due(session: Session, lead_ids: Sequence[int]) -> dict[int, datetime]:
+    rows = session.execute(
+        select(Activity.lead_id, func.min(Activity.due_at))
+        .where(Activity.lead_id.in_(lead_ids), Activity.state == ActivityState.PLANNED)
+        .group_by(Activity.lead_id)
+    )
+    return {lead_id: due_at for lead_id, due_at in rows if lead_id is not None}
+
+
+def has_leads(session: Session) -> bool:
+    """Whether there is any lead at all."""
+    return session.scalar(select(Lead.id).limit(1)) is not None
+
+
+def owners(session: Session) -> Sequence[User]:
+    """Who may own leads, by name."""
+    return session.scalars(select(User).where(User.active).order_by(User.name, User.id)).all()
+
+
+def lead(session: Session, lead_id: int) -> Lead | None:
+    """A lead with its owner and source."""
+    return session.get(Lead, lead_id, options=(joinedload(Lead.owner), joinedload(Lead.source)))
+
+
+def activities(session: Session, lead_id: int) -> tuple[list[Activity], list[Activity]]:
+    """What is planned, the next first; and what is over, the latest first."""
+    found = session.scalars(
+        select(Activity)
+        .where(Activity.lead_id == lead_id)
+        .options(joinedload(Activity.owner))
+        .order_by(Activity.due_at.desc(), Activity.id.desc())
+        .limit(_ACTIVITIES)
+    ).all()
+    planned = [a for a in found if a.state is ActivityState.PLANNED]
+    return planned[::-1], [a for a in found if a.state is not ActivityState.PLANNED]
+
+
+def contact_points(session: Session, person_id: int) -> Sequence[ContactPoint]:
+    """All addresses and numbers of a person."""
+    return session.scalars(
+        select(ContactPoint).where(ContactPoint.person_id == person_id).order_by(ContactPoint.id)
+    ).all()
+
+
+def calls(session: Session, lead_id: int) -> dict[int, Call]:
+    """A lead's calls by their id."""
+    found = session.scalars(select(Call).where(Call.lead_id == lead_id).options(joinedload(Call.source)))
+    return {call.id: call for call in found}
+
+
+def timeline(session: Session, lead_id: int, *, before: int | None) -> tuple[list[TimelineEntry], int | None]:
+    """Entries, newest first, and the id to go on with; `before` is where the page before ended."""
+    wanted = select(TimelineEntry).where(TimelineEntry.lead_id == lead_id)
+    if before is not None:
+        wanted = wanted.where(TimelineEntry.id < before)
+    found = session.scalars(wanted.order_by(TimelineEntry.id.desc()).limit(ENTRIES + 1)).all()
+    entries = found[:ENTRIES]
+    older = entries[-1].id if len(found) > ENTRIES else None
+    return sorted(entries, key=lambda e: (e.at, e.id), reverse=True), older
+
+
+def names(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """The names of users."""
+    if not user_ids:
+        return {}
+    return dict(session.execute(select(User.id, User.name).where(User.id.in_(user_ids))).tuples().all())

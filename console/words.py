@@ -1,0 +1,209 @@
+"""How values read on a page. Every filter answers with plain text, or escapes what it is given."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from flask import g
+from markupsafe import Markup
+
+from core import clock
+from crm.contact_points import email_address
+from crm.workspace import WorkspaceSettings
+from models.lead import LeadStatus
+from models.source import Channel
+from rules.vocabulary import TRIGGERS
+
+STATUSES = MappingProxyType(
+    {
+        LeadStatus.NEW: "New",
+        LeadStatus.IN_PROGRESS: "In progress",
+        LeadStatus.CONVERTED: "Converted",
+        LeadStatus.JUNK: "Junk",
+        LeadStatus.MERGED: "Merged",
+    }
+)
+_CHANNELS = {
+    Channel.FORM: "Form",
+    Channel.EMAIL: "E-mail",
+    Channel.CALL: "Call",
+    Channel.IMPORT: "Import",
+    Channel.API: "API",
+}
+#: The picture beside a timeline entry; whatever has none gets a dot.
+_ICONS = {
+    "submission": "inbox",
+    "email": "mail",
+    "mail_sent": "mail",
+    "call": "phone",
+    "comment": "note",
+    "assigned": "person",
+    "tagged": "tag",
+    "activity_planned": "clock",
+    "activity_done": "check",
+    "changed": "pen",
+    "merged": "join",
+    "step_failed": "warning",
+}
+#: A text longer than this is folded.
+_FOLDED = 420
+_FOLDED_LINES = 8
+_E164 = re.compile(r"\+[1-9]\d{4,14}")
+
+
+def moment(at: datetime | str | None) -> str:
+    """A moment as a person says it today, in the workspace's time zone; exact in its title."""
+    if at is None:
+        return "–"
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
+    zone = _zone()
+    there = at.astimezone(zone)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        f"{there:%A} {there.day} {there:%B %Y, %H:%M:%S %Z}",
+        _said(there, clock.now().astimezone(zone)),
+    )
+
+
+def _said(at: datetime, now: datetime) -> str:
+    days = (at.date() - now.date()).days
+    if near := {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}.get(days):
+        return f"{near} {at:%H:%M}"
+    year = "" if at.year == now.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year}, {at:%H:%M}"
+
+
+def _zone() -> ZoneInfo:
+    here = g.get("here")
+    return here.zone if isinstance(here, WorkspaceSettings) else ZoneInfo("UTC")
+
+
+def is_past(at: datetime) -> bool:
+    """Whether the moment is over."""
+    return at < clock.now()
+
+
+def lasted(begun: datetime, ended: datetime) -> str:
+    """The time between two moments, in one unit or two."""
+    return duration(int((ended - begun) / timedelta(seconds=1)))
+
+
+def duration(seconds: int) -> str:
+    """A number of seconds as a person says it."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(max(seconds, 0), size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def status(value: LeadStatus) -> str:
+    """A lead's status."""
+    return STATUSES[value]
+
+
+def channel(value: Channel) -> str:
+    """A kind of source."""
+    return _CHANNELS[value]
+
+
+def trigger(name: str) -> str:
+    """What happened, for a trigger's name."""
+    known = TRIGGERS.get(name)
+    return known.summary if known else name
+
+
+def label(name: str) -> str:
+    """A machine's name, made readable: `utm_source` becomes `Utm source`."""
+    words = re.sub(r"[_\s]+", " ", name).strip()
+    return words[:1].upper() + words[1:]
+
+
+def icon(kind: str) -> str:
+    """The name of the picture for a kind of timeline entry."""
+    return _ICONS.get(kind, "dot")
+
+
+def value(given: Any) -> str:
+    """Any stored value as text."""
+    match given:
+        case None | "":
+            return "–"
+        case bool():
+            return "Yes" if given else "No"
+        case str():
+            return given
+        case list() if all(isinstance(v, str | int | float) for v in given):
+            return ", ".join(map(str, given)) or "–"
+        case list() | dict():
+            return json.dumps(given, ensure_ascii=False, indent=1)
+        case _:
+            return str(given)
+
+
+def saw(given: Any) -> str:
+    """A value that a rule looked at: texts in quotes, so that an empty one is seen."""
+    return "empty" if given is None else json.dumps(given, ensure_ascii=False)
+
+
+def is_long(text: str) -> bool:
+    """Whether a text is folded."""
+    return len(text) > _FOLDED or text.count("\n") >= _FOLDED_LINES
+
+
+def preview(text: str) -> str:
+    """The beginning of a long text."""
+    return " ".join(text[: 2 * _FOLDED].split())[:240].rstrip() + " …"
+
+
+def mailto(address: str | None) -> str | None:
+    """A link to write to an address; None where it is not a normalised one."""
+    if not address or email_address(address) != address:
+        return None
+    return "mailto:" + quote(address, safe="@+.-_")
+
+
+def tel(number: str | None) -> str | None:
+    """A link to call a number; None where it is not in E.164."""
+    return f"tel:{number}" if number and _E164.fullmatch(number) else None
+
+
+def actor(name: str, users: Mapping[int, str]) -> str:
+    """Who did it, for the timeline's `user:7`, `rule:Enterprise enquiries` or `service`."""
+    kind, _, rest = name.partition(":")
+    if kind == "user" and rest.isdecimal():
+        return users.get(int(rest), f"User {rest}")
+    if kind == "rule":
+        return f"Rule “{rest}”"
+    return "Portaria" if name == "service" else name
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (
+        actor,
+        channel,
+        duration,
+        icon,
+        is_long,
+        is_past,
+        label,
+        lasted,
+        mailto,
+        moment,
+        preview,
+        saw,
+        status,
+        tel,
+        trigger,
+        value,
+    )
+}

@@ -1,0 +1,1 @@
+"""Changes of the schema, each safe beside the release before it."""

@@ -1,0 +1,84 @@
+"""Why a lead went where it went: the stored traces, with what became of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from models.lead import Lead
+from models.rule import Run, StepRow, Trace
+
+_MARKS = {True: "✓", False: "✗", None: "–"}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One happening: which rules were looked at, and for each what it saw, planned and did."""
+
+    trigger: str
+    at: datetime
+    event_id: str | None
+    ruleset_version: int | None
+    rules: list[dict[str, Any]]
+
+    def as_data(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "trigger": self.trigger,
+            "at": self.at.isoformat(),
+            "event_id": self.event_id,
+            "ruleset_version": self.ruleset_version,
+            "rules": self.rules,
+        }
+
+    def as_text(self, zone: ZoneInfo) -> Iterator[str]:
+        """For people, line by line."""
+        yield f"{self.trigger}  {self.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}  (rules version {self.ruleset_version})"
+        for rule in self.rules:
+            yield f"  {_MARKS[rule['matched']]} {rule['rule']}"
+            for part in rule["parts"]:
+                saw = ", ".join(f"{name} = {value!r}" for name, value in part["saw"].items())
+                problem = f"  [{part['problem']}]" if part.get("problem") else ""
+                yield f"      {_MARKS[part['result']]} {part['part']}   saw {saw or 'nothing'}{problem}"
+            if "stopped" in rule:
+                yield f"      {rule['stopped']}"
+            for step in rule.get("steps", ()):
+                yield f"      → {step['kind']}: {step['state']}" + (
+                    f", {step['result']}" if step["result"] else ""
+                )
+
+
+def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[Explained] | None:
+    """All happenings of a lead in order; None where there is no such lead. `rule` leaves only one rule."""
+    if session.get(Lead, lead_id) is None:
+        return None
+    traces = session.scalars(select(Trace).where(Trace.lead_id == lead_id).order_by(Trace.id)).all()
+    runs = session.scalars(select(Run).where(Run.lead_id == lead_id).options(selectinload(Run.steps)))
+    steps = {run.id: [_step(row) for row in run.steps] for run in runs}
+    found = []
+    for trace in traces:
+        rules = [
+            {**entry, "steps": steps.get(entry["run"], [])} if "run" in entry else entry
+            for entry in trace.rules
+            if rule is None or entry["rule"] == rule
+        ]
+        if rules:
+            found.append(Explained(trace.trigger, trace.at, trace.event_id, trace.ruleset_version_id, rules))
+    return found
+
+
+def _step(row: StepRow) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "state": row.state.value,
+        "attempts": row.attempts,
+        "due_at": row.due_at.isoformat(),
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "result": row.result,
+    }

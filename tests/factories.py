@@ -1,0 +1,85 @@
+"""Rows for tests, made by plain functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import db
+from core.ids import new_id
+from crm import workspace
+from crm.capture import Capture, capture
+from crm.submission import Submission
+from models.source import Channel, Source
+from rules import engine
+from workspace.apply import Change, apply
+from workspace.check import check
+from workspace.document import read
+
+NOON = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # a Monday, 12:00 in São Paulo
+
+WORKSPACE = """
+workspace: {name: Acme, country: BR, timezone: America/Sao_Paulo, currency: BRL}
+users:
+  - {email: ana@acme.test, name: Ana}
+  - {email: bruno@acme.test, name: Bruno}
+  - {email: clara@acme.test, name: Clara, role: manager}
+teams: [{key: inbound, members: [ana@acme.test, bruno@acme.test], lead: clara@acme.test}]
+calendars: [{key: office, hours: {mon-fri: "09:00-18:00"}, holidays: BR-SP}]
+templates: [{key: welcome, subject: "Hello {{ lead.name }}", text: "Dear {{ lead.name }}, thank you."}]
+forms:
+  - key: contact
+    fields:
+      - {name: name, required: true}
+      - {name: email, type: email, required: true}
+      - {name: phone, type: phone}
+      - {name: employees, type: number}
+      - {name: message, type: textarea}
+  - {key: open}
+"""
+
+
+def configure(text: str = WORKSPACE, **parts: str) -> list[Change]:
+    """Applies a workspace in a transaction of its own; `parts` are further top-level parts in YAML."""
+    with db.unit_of_work() as session:
+        return configure_in(session, text, **parts)
+
+
+def configure_in(session: Session, text: str = WORKSPACE, **parts: str) -> list[Change]:
+    """Applies a workspace in the given transaction."""
+    file = Path.cwd() / "workspace.yaml"
+    file.write_text(text + "".join(f"\n{name}:\n{value}" for name, value in parts.items()))
+    return apply(session, check(session, read(file)), by="test")
+
+
+def source(session: Session, key: str = "contact", channel: Channel = Channel.FORM) -> Source:
+    """A source that was configured."""
+    return session.scalars(select(Source).where(Source.key == key, Source.channel == channel)).one()
+
+
+def submission(**changes: Any) -> Submission:
+    """An enquiry by Maria."""
+    values: dict[str, Any] = {
+        "channel": Channel.FORM,
+        "occurred_at": NOON,
+        "emails": ("maria@client.test",),
+        "name": "Maria Souza",
+        "message": "Quero um orçamento",
+    }
+    return Submission(**(values | changes))
+
+
+def enquire(
+    session: Session, *, key: str = "contact", event_id: str | None = None, **changes: Any
+) -> Capture:
+    """Takes an enquiry through capture and rules."""
+    made = submission(**changes)
+    event_id = event_id or new_id()
+    here = workspace.load(session)
+    captured = capture(session, made, source=source(session, key), event_id=event_id, country=here.country)
+    engine.react(session, captured.happenings, workspace=here, event_id=event_id)
+    return captured

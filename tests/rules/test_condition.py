@@ -1,0 +1,107 @@
+"""Conditions: what they match, what they saw, and what is refused before they run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import cel
+import pytest
+
+from core.errors import Invalid
+from rules.condition import Condition
+from rules.vocabulary import TRIGGERS
+
+VARIABLES = TRIGGERS["lead.created"].variables
+
+
+def evaluate(text: str, lead: dict[str, Any]) -> tuple[bool, list[Any]]:
+    lead = {"fields": {}, "tags": [], "name": "", **lead}
+    return Condition(text, VARIABLES).evaluate(
+        cel.Context({"lead": lead, "event": {}, "workspace": {"country": "BR"}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "lead", "matches"),
+    [
+        ('lead.channel == "form"', {"channel": "form"}, True),
+        ('lead.channel == "form"', {"channel": "email"}, False),
+        ("lead.fields.employees >= 200", {"fields": {"employees": 200}}, True),
+        ("lead.fields.employees >= 200", {"fields": {"employees": 199.5}}, False),
+        # what is empty or of another type never matches, and is no error
+        ("lead.fields.employees >= 200", {}, False),
+        ("lead.fields.employees >= 200", {"fields": {"employees": None}}, False),
+        ("lead.fields.employees >= 200", {"fields": {"employees": "many"}}, False),
+        ("!(lead.fields.employees >= 200)", {}, False),
+        ("lead.score / 0 == 1", {"score": 1}, False),
+        # but the other side of an 'or' still counts, as in CEL
+        ("lead.fields.employees >= 200 || lead.score > 5", {"score": 6}, True),
+        ("lead.score > 5 || lead.fields.employees >= 200", {"score": 6}, True),
+        ("lead.fields.employees >= 200 && lead.score > 5", {"score": 6}, False),
+        ("!has(lead.fields.employees)", {}, True),
+        ('"vip" in lead.tags', {"tags": ["vip"]}, True),
+        ('lead.tags.exists(t, t.startsWith("v"))', {"tags": ["vip"]}, True),
+        ('lead.name.contains("ç") ? true : false', {"name": "João Conceição"}, True),
+        ('lead.name.matches("^J.*")', {"name": "João"}, True),
+        ('workspace.country == "BR" && (lead.score > 1 || lead.score < 0)', {"score": 2}, True),
+    ],
+)
+def test_a_condition_matches(text: str, lead: dict[str, Any], matches: bool) -> None:
+    assert evaluate(text, lead)[0] is matches
+
+
+def test_each_part_says_what_it_saw() -> None:
+    matched, parts = evaluate(
+        'lead.channel == "form" && lead.fields.employees >= 200',
+        {"channel": "form", "fields": {"employees": 12}},
+    )
+    assert not matched
+    assert [p.as_data() for p in parts] == [
+        {"part": 'lead.channel == "form"', "result": True, "saw": {"lead.channel": "form"}},
+        {"part": "lead.fields.employees >= 200", "result": False, "saw": {"lead.fields.employees": 12}},
+    ]
+
+
+def test_a_part_that_could_not_be_told_says_why() -> None:
+    _, parts = evaluate("lead.fields.employees >= 200", {})
+    assert parts[0].result is None
+    assert "employees is empty" in (parts[0].problem or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("led.name == 'x'", "at character 1: there is no 'led'; did you mean 'lead'?"),
+        ("lead.stauts == 'new'", "'lead' has no 'stauts'; did you mean 'status'?"),
+        ("lead.channel == 'form' && lead.nam == 'x'", "at character 27: 'lead' has no 'nam'"),
+        ("lead.name == 3", "compares text with number"),
+        ("lead.score > '3'", "compares number with text"),
+        ("lead.name ==", "at character 13: the end where a value was expected"),
+        ("lead.name == 'x' extra", "'extra' where the end was expected"),
+        ("lead.name == 'x", "does not belong here"),
+        ("lead.name = 'x'", "'=' does not belong here"),
+        ("lenght(lead.name) > 3", "there is no function 'lenght'"),
+        ("lead.name.size.x > 1", "has no parts"),
+        ("call.result == 'missed'", "there is no 'call'"),
+        ("(" * 100 + "true" + ")" * 100, "nested deeper"),
+        ("!" * 100 + "true", "nested deeper"),
+        ("true " + "|| true " * 5000, "longer than"),
+        ("", "the end where a value was expected"),
+        ("''.__class__ == 'x'", "no function|has no|there is no|does not belong"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(
+        Invalid, match=words.replace("(", r"\(").replace("?", r"\?") if "|" not in words else words
+    ):
+        condition = Condition(text, VARIABLES)
+        # an expression that is no mistake by itself must at least never be true
+        assert condition.evaluate(cel.Context({"lead": {}}))[0] is False
+        raise Invalid("there is no harm")
+
+
+def test_a_hostile_pattern_over_a_long_text_ends_soon() -> None:
+    start = time.monotonic()
+    evaluate('lead.name.matches("(a+)+$")', {"name": "a" * 1_000_000 + "b"})
+    assert time.monotonic() - start < 2  # a back-tracking engine would need longer than the universe has

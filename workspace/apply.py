@@ -1,0 +1,210 @@
+"""Makes the database say what a checked document says, and tells what that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from core import secrets
+from crm.workspace import WorkspaceSettings
+from models.source import Channel, Source
+from models.user import Team, TeamMember, User
+from models.workspace import Calendar, Template, WorkspaceRow
+from rules import ruleset
+from workspace.check import Checked
+from workspace.schema import TeamEntry, UserEntry
+
+CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
+
+
+class DryRun(Exception):  # noqa: N818  not an error: it takes back what a dry run did
+    """Raised by the caller at the end of a transaction whose changes are not wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: `add`, `change` or `remove`, of what, and in which settings."""
+
+    action: str
+    what: str
+    settings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        mark = {"add": "+", "change": "~", "remove": "-"}[self.action]
+        return f"{mark} {self.what}" + (f" ({', '.join(self.settings)})" if self.settings else "")
+
+
+def apply(session: Session, checked: Checked, *, by: str) -> list[Change]:
+    """Applies the document; applying it again changes nothing.
+
+    What an earlier file named and this one leaves out of a part is switched off, never deleted.
+    """
+    row = session.get(WorkspaceRow, 1, with_for_update=True)
+    if row is None:
+        row = WorkspaceRow(id=1, version=0, settings={}, environment=secrets.sealed_environment({}))
+        session.add(row)
+        session.flush()
+    changes: list[Change] = []
+    stored = checked.stored
+    if checked.file.workspace is not None:
+        changes += _settings(row, checked.file.workspace, stored["workspace"])
+    changes += _environment(row, checked.environment)
+    if checked.file.users is not None:
+        changes += _users(session, checked.file.users)
+    if checked.file.teams is not None:
+        changes += _teams(session, checked.file.teams)
+    for part, table in (("calendars", Calendar), ("templates", Template)):
+        if stored.get(part) is not None:
+            changes += _documents(session, table, part, stored[part])
+    for part, channel in CHANNELS.items():
+        if stored.get(part) is not None:
+            changes += _sources(session, part, channel, stored[part])
+    if stored.get("rules") is not None:
+        changes += _rules(session, row, stored["rules"], by)
+    if changes:
+        row.version += 1
+    session.flush()
+    return changes
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    before, after = secrets.unsealed(dict(before)), secrets.unsealed(dict(after))
+    return tuple(sorted(k for k in {*before, *after} if before.get(k) != after.get(k)))
+
+
+def _settings(row: WorkspaceRow, wanted: WorkspaceSettings, written: dict[str, Any]) -> list[Change]:
+    differing = _differing(row.settings, wanted.model_dump(mode="json"))
+    if not differing:
+        return []
+    action = "change" if row.settings else "add"
+    row.settings = wanted.model_dump(mode="json")
+    return [Change(action, "workspace", differing if action == "change" else tuple(written))]
+
+
+def _environment(row: WorkspaceRow, values: Mapping[str, str]) -> list[Change]:
+    standing = secrets.opened_environment(row.environment)
+    wanted = {**standing, **values}
+    differing = _differing(standing, wanted)
+    if differing:
+        row.environment = secrets.sealed_environment(wanted)
+    return [Change("change", "values from the environment", differing)] if differing else []
+
+
+def _users(session: Session, wanted: Sequence[UserEntry]) -> list[Change]:
+    standing = {u.email: u for u in session.scalars(select(User))}
+    changes = []
+    for entry in wanted:
+        values = entry.model_dump(mode="python", exclude={"email"}) | {"from_file": True}
+        values["name"] = entry.name or entry.email.partition("@")[0]
+        user = standing.get(entry.email)
+        if user is None:
+            session.add(User(email=entry.email, session_epoch=0, **values))
+            changes.append(Change("add", f"user {entry.email}"))
+        elif differing := tuple(k for k, v in values.items() if getattr(user, k) != v):
+            for key in differing:
+                setattr(user, key, values[key])
+            changes.append(Change("change", f"user {entry.email}", differing))
+    left = {e.email for e in wanted}
+    for user in standing.values():
+        if user.from_file and user.active and user.email not in left:
+            user.active = False
+            user.session_epoch += 1
+            changes.append(Change("remove", f"user {user.email}"))
+    session.flush()
+    return changes
+
+
+def _teams(session: Session, wanted: Sequence[TeamEntry]) -> list[Change]:
+    users = {u.email: u.id for u in session.scalars(select(User))}
+    standing = {t.key: t for t in session.scalars(select(Team))}
+    changes = []
+    for entry in wanted:
+        members = [users[m.lower()] for m in dict.fromkeys(entry.members)]
+        leader = users[entry.lead.lower()] if entry.lead else next(iter(members), None)
+        values = {"name": entry.name or entry.key, "lead_id": leader, "active": True}
+        team = standing.get(entry.key)
+        if team is None:
+            team = Team(key=entry.key, **values)
+            session.add(team)
+            session.flush()
+            changes.append(Change("add", f"team {entry.key}"))
+            _set_members(session, team, members)
+            continue
+        differing = [k for k, v in values.items() if getattr(team, k) != v]
+        for key in differing:
+            setattr(team, key, values[key])
+        if _members(session, team) != members:
+            _set_members(session, team, members)
+            differing.append("members")
+        if differing:
+            changes.append(Change("change", f"team {entry.key}", tuple(differing)))
+    for key, team in standing.items():
+        if team.active and key not in {e.key for e in wanted}:
+            team.active = False
+            changes.append(Change("remove", f"team {key}"))
+    return changes
+
+
+def _members(session: Session, team: Team) -> list[int]:
+    chosen = select(TeamMember.user_id).where(TeamMember.team_id == team.id).order_by(TeamMember.position)
+    return list(session.scalars(chosen))
+
+
+def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
+    session.execute(delete(TeamMember).where(TeamMember.team_id == team.id))
+    session.add_all(TeamMember(team_id=team.id, user_id=m, position=place) for place, m in enumerate(members))
+    session.flush()
+
+
+def _documents(
+    session: Session, table: type[Calendar] | type[Template], part: str, wanted: Sequence[dict[str, Any]]
+) -> list[Change]:
+    one = part.removesuffix("s")
+    standing = {d.key: d for d in session.scalars(select(table))}
+    changes = []
+    for settings in wanted:
+        key = settings["key"]
+        document = standing.get(key)
+        if document is None:
+            session.add(table(key=key, settings=settings))
+            changes.append(Change("add", f"{one} {key}"))
+        elif differing := _differing(document.settings, settings):
+            document.settings = settings
+            changes.append(Change("change", f"{one} {key}", differing))
+    for key in standing.keys() - {s["key"] for s in wanted}:
+        session.delete(standing[key])
+        changes.append(Change("remove", f"{one} {key}"))
+    return changes
+
+
+def _sources(session: Session, part: str, channel: Channel, wanted: Sequence[dict[str, Any]]) -> list[Change]:
+    one = "mailbox" if part == "mailboxes" else part.removesuffix("s")
+    standing = {s.key: s for s in session.scalars(select(Source).where(Source.channel == channel))}
+    changes = []
+    for settings in wanted:
+        key = settings["key"]
+        name = settings.get("name") or key
+        source = standing.get(key)
+        if source is None:
+            session.add(Source(channel=channel, key=key, name=name, settings=settings, active=True))
+            changes.append(Change("add", f"{one} {key}"))
+        elif (differing := _differing(source.settings, settings)) or not source.active:
+            source.name, source.settings, source.active = name, settings, True
+            changes.append(Change("change", f"{one} {key}", differing or ("active",)))
+    for key, source in standing.items():
+        if source.active and key not in {s["key"] for s in wanted}:
+            source.active = False
+            changes.append(Change("remove", f"{one} {key}"))
+    return changes
+
+
+def _rules(session: Session, row: WorkspaceRow, wanted: Sequence[Any], by: str) -> list[Change]:
+    before = row.ruleset_version_id
+    version = ruleset.publish(session, wanted, by=by)
+    if version.id == before:
+        return []
+    return [Change("change" if before else "add", f"rules (version {version.id}, {len(wanted)} rules)")]

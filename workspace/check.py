@@ -1,0 +1,247 @@
+"""Finds every mistake in a workspace document, with its file, line and the offending value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import secrets
+from core.errors import Invalid
+from models.user import Team, User
+from models.workspace import Calendar, Template, WorkspaceRow
+from rules.schema import read as read_rules
+from rules.schema import said
+from rules.step import Known
+from rules.vocabulary import nearest
+from workspace.document import Document, Path
+from workspace.schema import WorkspaceFile
+
+_LONGEST_SHOWN = 80
+#: How each part's elements are told apart.
+IDENTITIES = {
+    "users": "email",
+    "teams": "key",
+    "calendars": "key",
+    "forms": "key",
+    "mailboxes": "key",
+    "lines": "key",
+    "templates": "key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document without mistakes: its values as written, with secrets sealed, and as understood."""
+
+    stored: Mapping[str, Any]
+    file: WorkspaceFile
+    environment: Mapping[str, str]
+
+
+def check(session: Session, document: Document) -> Checked:
+    """Raises Invalid with a line for each mistake."""
+    mistakes: list[tuple[Path, str]] = []
+    environment, values = _resolved(session, document, mistakes)
+    file = None
+    if not mistakes:
+        try:
+            file = WorkspaceFile.model_validate(values)
+        except ValidationError as error:
+            mistakes += _of_pydantic(error, values)
+    if file is not None:
+        mistakes += _twins(values)
+        mistakes += _references(session, file)
+        mistakes += _rules(session, file)
+    if mistakes or file is None:
+        raise Invalid("\n".join(_line(document, path, words) for path, words in mistakes))
+    stored = _sealed(document.values, file)
+    return Checked(stored, file, environment)
+
+
+def _resolved(
+    session: Session, document: Document, mistakes: list[tuple[Path, str]]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    row = session.get(WorkspaceRow, 1)
+    kept = secrets.opened_environment(row.environment) if row else {}
+    environment = {}
+    for name in sorted(secrets.references(document.values)):
+        value = os.environ.get(name, kept.get(name))
+        if value is None:
+            mistakes += [
+                (path, f"${{{name}}} is not set in the environment") for path in _using(document.values, name)
+            ]
+        else:
+            environment[name] = value
+    if mistakes:
+        return environment, {}
+    return environment, secrets.opened(document.values, environment)
+
+
+def _using(values: Any, name: str, path: Path = ()) -> Iterator[Path]:
+    if isinstance(values, str) and f"${{{name}}}" in values:
+        yield path
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            yield from _using(value, name, (*path, key))
+    elif isinstance(values, list):
+        for place, value in enumerate(values):
+            yield from _using(value, name, (*path, place))
+
+
+def _of_pydantic(error: ValidationError, values: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    for found in error.errors():
+        path = _real(found["loc"], values)
+        if found["type"] == "extra_forbidden":
+            around: Any = WorkspaceFile.model_fields if len(path) == 1 else ()
+            yield path, f"'{path[-1]}' is not known here{nearest(str(path[-1]), around)}"
+        else:
+            yield path, f"{said(found['msg'])}"
+
+
+def _real(location: Sequence[str | int], values: Any) -> Path:
+    """Pydantic's location without the words it adds for the members of a union."""
+    path: list[str | int] = []
+    for place, step in enumerate(location):
+        inside = (isinstance(values, dict) and step in values) or (
+            isinstance(values, list) and isinstance(step, int)
+        )
+        if inside:
+            values = values[step]
+            path.append(step)
+        elif place == len(location) - 1:
+            path.append(step)
+    return tuple(path)
+
+
+def _twins(values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    for part, identity in IDENTITIES.items():
+        seen = set()
+        for place, element in enumerate(values.get(part) or ()):
+            name = str(element[identity]).lower()
+            if name in seen:
+                yield (part, place, identity), f"'{name}' stands twice in {part}"
+            seen.add(name)
+
+
+def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
+    users = _users(session, file)
+    for place, team in enumerate(file.teams or ()):
+        for number, member in enumerate(team.members):
+            if member.lower() not in users:
+                yield (
+                    ("teams", place, "members", number),
+                    f"there is no user '{member}'{nearest(member, users)}",
+                )
+        if team.lead is not None and team.lead.lower() not in users:
+            yield ("teams", place, "lead"), f"there is no user '{team.lead}'{nearest(team.lead, users)}"
+    teams = _teams(session, file)
+    for part in ("forms", "mailboxes", "lines"):
+        for place, source in enumerate(getattr(file, part) or ()):
+            named = source.team
+            if named is not None and named not in teams:
+                yield (part, place, "team"), f"there is no team '{named}'{nearest(named, teams)}"
+
+
+def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
+    if file.rules is None:
+        return
+    known = Known(
+        users=frozenset(_users(session, file)),
+        teams=frozenset(_teams(session, file)),
+        calendars=frozenset(
+            [c.key for c in file.calendars]
+            if file.calendars is not None
+            else session.scalars(select(Calendar.key))
+        ),
+        templates={t.key: t.model_dump() for t in file.templates}
+        if file.templates is not None
+        else {t.key: t.settings for t in session.scalars(select(Template))},
+        variables={},
+    )
+    _, mistakes = read_rules(file.rules, known)
+    for mistake in mistakes:
+        name = None
+        if (
+            mistake.path
+            and isinstance(mistake.path[0], int)
+            and isinstance(file.rules[mistake.path[0]], dict)
+        ):
+            name = file.rules[mistake.path[0]].get("name")
+        yield ("rules", *mistake.path), (f"rule '{name}': " if name else "") + mistake.words
+
+
+def _users(session: Session, file: WorkspaceFile) -> set[str]:
+    standing = set(session.scalars(select(User.email).where(User.active)))
+    if file.users is None:
+        return standing
+    named = {u.email for u in file.users if u.active}
+    kept = set(session.scalars(select(User.email).where(User.active, User.from_file.is_(False))))
+    return named | kept
+
+
+def _teams(session: Session, file: WorkspaceFile) -> set[str]:
+    if file.teams is not None:
+        return {t.key for t in file.teams}
+    return set(session.scalars(select(Team.key).where(Team.active)))
+
+
+def _line(document: Document, path: Path, words: str) -> str:
+    place = document.place(path)
+    value = document.value(path)
+    secret = any(str(step) in ("password", "auth_token", "secret") or "key" in str(step) for step in path[2:])
+    shown = "" if value is None or isinstance(value, dict | list) or secret else f" (found: {_short(value)})"
+    where = f"{place.file}:{place.line}: " if place else ""
+    return f"{where}{_spoken(path)}: {words}{shown}" if path else f"{where}{words}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+def _spoken(path: Iterable[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text
+
+
+def _sealed(values: Mapping[str, Any], file: WorkspaceFile) -> dict[str, Any]:
+    """The values as written, with every secret that is not a reference sealed."""
+    stored = _copied(values)
+    for path in _secret_paths(file, ()):
+        around: Any = stored
+        for step in path[:-1]:
+            around = around[step]
+        written = around[path[-1]]
+        if isinstance(written, str) and not secrets.references(written) and not secrets.is_sealed(written):
+            around[path[-1]] = secrets.seal(written)
+    return stored
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _copied(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_copied(v) for v in value]
+    return value
+
+
+def _secret_paths(value: Any, path: Path) -> Iterator[Path]:
+    if isinstance(value, SecretStr):
+        yield path
+    elif isinstance(value, BaseModel):
+        for name in value.model_fields_set:
+            yield from _secret_paths(getattr(value, name), (*path, name))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secret_paths(inner, (*path, key))
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            yield from _secret_paths(inner, (*path, place))

@@ -1,0 +1,73 @@
+"""The workspace file's parts, put together from the rooms that understand them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crm.contact_points import email_address
+from crm.workspace import WorkspaceSettings
+from intake.calls import LINES
+from intake.forms.settings import FormSettings
+from intake.mailbox.settings import MailboxSettings
+from models.user import Role
+from rules.calendar import CalendarSettings
+
+KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class UserEntry(_Part):
+    """A user."""
+
+    email: str = Field(description="Address to sign in with")
+    name: str = Field("", description="Name people read")
+    role: Role = Field(Role.AGENT, description="admin, manager, agent or read-only")
+    skills: list[str] = Field(default_factory=list, description="What they are good at")
+    weight: int = Field(1, ge=0, le=1000, description="Share of leads, beside others'")
+    capacity: int | None = Field(None, ge=0, description="Most open leads at a time")
+    active: bool = Field(True, description="Whether they work here")
+
+    @field_validator("email")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        found = email_address(value)
+        if found is None:
+            raise ValueError(f"'{value}' is no e-mail address")
+        return found.lower()
+
+
+class TeamEntry(_Part):
+    """A team; its members' order is the order of their turns."""
+
+    key: str = Field(pattern=KEY, description="Short name")
+    name: str = Field("", description="What people call it")
+    members: list[str] = Field(default_factory=list, description="E-mail addresses of users")
+    lead: str | None = Field(None, description="Who leads it; the first member where it is left out")
+
+
+class TemplateEntry(_Part):
+    """A text to send; may name fields, such as {{ lead.name }}."""
+
+    key: str = Field(pattern=KEY, description="Short name")
+    name: str = Field("", description="What people call it")
+    subject: str = Field("", description="Subject of the e-mail")
+    text: str = Field(description="Text of the e-mail")
+
+
+class WorkspaceFile(_Part):
+    """The whole document. A part that is left out is left as it is."""
+
+    workspace: WorkspaceSettings | None = Field(None, description="Who we are")
+    users: list[UserEntry] | None = Field(None, description="Who works here")
+    teams: list[TeamEntry] | None = Field(None, description="Who shares leads")
+    calendars: list[CalendarSettings] | None = Field(None, description="When we work")
+    forms: list[FormSettings] | None = Field(None, description="Ways in: forms")
+    mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
+    lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
+    templates: list[TemplateEntry] | None = Field(None, description="Texts to send")
+    rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")
