@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Flask, abort, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
@@ -29,18 +31,18 @@ pages = Blueprint(
 _csrf = CSRFProtect()
 
 
-def mount(app: Flask) -> None:
+def mount(app: Flask, *, programs: problems.Unrouted = problems.for_programs) -> None:
     """Adds the console to an application whose SECRET_KEY and session cookie are configured.
 
-    Only the console's own views are checked for CSRF. Unknown addresses outside /api and /in get
-    the console's page.
+    Only the console's own views are checked for CSRF. Where no route fits, people get a page of the
+    console's; `programs` answers under /api and /in.
     """
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
     _csrf.init_app(app)
     app.extensions["console.throttle"] = Throttle(most=10, within=auth.THROTTLE)
     app.register_blueprint(pages)
     for status in (404, 405):
-        app.register_error_handler(status, problems.unrouted)
+        app.register_error_handler(status, partial(problems.unrouted, programs))
 
 
 pages.add_url_rule("/", "home", lambda: redirect(url_for("console.leads"), 303))

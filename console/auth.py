@@ -129,7 +129,7 @@ def local_path(wanted: str | None) -> str | None:
     return None if parts.scheme or parts.netloc else wanted
 
 
-def _links() -> URLSafeTimedSerializer[str]:
+def _links() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(derived_key("welcome"), salt="welcome")
 
 

@@ -53,14 +53,13 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             raise NotFound("There is no such lead.")
         if lead.merged_into_id is not None:
             return redirect(url_for("console.lead", lead_id=lead.merged_into_id), 303)
-        planned, over = queries.activities(session, lead.id)
         entries, older = queries.timeline(session, lead.id, before=before)
         return render_template(
             "console/lead.html",
             lead=lead,
             points=queries.contact_points(session, lead.person_id),
-            planned=planned,
-            over=over,
+            planned=queries.planned(session, lead.id),
+            over=queries.over(session, lead.id),
             entries=entries,
             older=older,
             before=before,

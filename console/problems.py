@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -15,6 +16,7 @@ from core.logs import logger
 from intake import problems
 
 log = logger(__name__)
+Unrouted = Callable[[HTTPException], ResponseReturnValue]
 _TITLES = {
     400: "This page was out of date",
     403: "This is not yours to see",
@@ -71,12 +73,17 @@ def broken(error: Exception) -> Response:
     return _page(500, error_id=error_id)
 
 
-def unrouted(error: HTTPException) -> ResponseReturnValue:
-    """The answer where no page is: a page of ours, or at the doors for programs what they expect."""
+def unrouted(programs: Unrouted, error: HTTPException) -> ResponseReturnValue:
+    """The answer where no route fits: a page of ours, or whatever `programs` expect at their doors."""
     if request.path.startswith(("/api/", "/in/")):
-        allowed = {k: v for k, v in error.get_headers() if k == "Allow"}
-        return problems.problem(request, error.code or 404, error.description or "", headers=allowed)
+        return programs(error)
     return page_headers(_page(error.code or 404))
+
+
+def for_programs(error: HTTPException) -> ResponseReturnValue:
+    """The answer under /api and /in where nobody has said a better one."""
+    allowed = {k: v for k, v in error.get_headers() if k == "Allow"}
+    return problems.problem(request, error.code or 404, error.description or "", headers=allowed)
 
 
 def _page(status: int, detail: str | None = None, *, error_id: str | None = None) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from models.activity import Activity, ActivityState
@@ -20,7 +20,7 @@ PAGE = 50
 #: Of one lead's timeline at a time.
 ENTRIES = 100
 #: Of one lead's activities: nobody has so many to do.
-_ACTIVITIES = 200
+MOST_ACTIVITIES = 200
 #: As many digits may be meant as a telephone number.
 _FEWEST_DIGITS = 4
 
@@ -110,17 +110,27 @@ def lead(session: Session, lead_id: int) -> Lead | None:
     return session.get(Lead, lead_id, options=(joinedload(Lead.owner), joinedload(Lead.source)))
 
 
-def activities(session: Session, lead_id: int) -> tuple[list[Activity], list[Activity]]:
-    """What is planned, the next first; and what is over, the latest first."""
-    found = session.scalars(
-        select(Activity)
-        .where(Activity.lead_id == lead_id)
-        .options(joinedload(Activity.owner))
-        .order_by(Activity.due_at.desc(), Activity.id.desc())
-        .limit(_ACTIVITIES)
+def planned(session: Session, lead_id: int) -> Sequence[Activity]:
+    """What is to be done, the next first."""
+    return session.scalars(
+        _activities(lead_id)
+        .where(Activity.state == ActivityState.PLANNED)
+        .order_by(Activity.due_at, Activity.id)
     ).all()
-    planned = [a for a in found if a.state is ActivityState.PLANNED]
-    return planned[::-1], [a for a in found if a.state is not ActivityState.PLANNED]
+
+
+def over(session: Session, lead_id: int) -> Sequence[Activity]:
+    """What was done or cancelled, the latest first."""
+    return session.scalars(
+        _activities(lead_id)
+        .where(Activity.state != ActivityState.PLANNED)
+        .order_by(Activity.due_at.desc(), Activity.id.desc())
+    ).all()
+
+
+def _activities(lead_id: int) -> Select[Activity]:
+    found = select(Activity).where(Activity.lead_id == lead_id).options(joinedload(Activity.owner))
+    return found.limit(MOST_ACTIVITIES)
 
 
 def contact_points(session: Session, person_id: int) -> Sequence[ContactPoint]:

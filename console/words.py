@@ -177,12 +177,14 @@ def tel(number: str | None) -> str | None:
 
 
 def actor(name: str, users: Mapping[int, str]) -> str:
-    """Who did it, for the timeline's `user:7`, `rule:Enterprise enquiries` or `service`."""
+    """Who did it, for the timeline's `user:7`, `rule:Enterprise enquiries`, `token:website`, `service`."""
     kind, _, rest = name.partition(":")
     if kind == "user" and rest.isdecimal():
         return users.get(int(rest), f"User {rest}")
     if kind == "rule":
         return f"Rule “{rest}”"
+    if kind == "token":
+        return f"{rest} (by the API)"
     return "Portaria" if name == "service" else name
 
 

@@ -13,7 +13,6 @@ from core.logs import logger
 from core.metrics import ACCEPTED, REFUSED, REPEATED
 from core.settings import settings
 from intake import calls, problems, sources
-
 from intake.delivery import Delivery
 from intake.forms import body, web_form
 from intake.forms.settings import FormSettings

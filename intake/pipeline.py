@@ -28,7 +28,8 @@ from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
 from rules import engine
 
-ADAPTERS: dict[str, Adapter[Any]] = {a.name: a for a in (WebForm(), Mailbox(), *calls.ADAPTERS)}
+_ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
+ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 
 
 def process(session: Session, event: InboundEvent) -> None:

@@ -62,11 +62,10 @@ class WebForm(Adapter[FormSettings]):
         found = _Found()
         declared = {f.name: f for f in settings.fields}
         for name, values in posted.values.items():
-            text = one_of(values)
             if name in declared:
-                found.declared(declared[name], text)
+                found.declared(declared[name], values)
             else:
-                found.guessed(name, text, open_form=not declared)
+                found.guessed(name, values, open_form=not declared)
         return found.submission(delivery, posted)
 
 
@@ -78,15 +77,17 @@ class _Found:
     attribution: dict[str, str] = field(default_factory=dict)
     consent: bool | None = None
 
-    def declared(self, field_: FormField, value: Any) -> None:
+    def declared(self, field_: FormField, values: tuple[Any, ...]) -> None:
+        value = one_of(values)
         if field_.type == "consent":
             self.consent = str(value).lower() in _YES
         elif field_.goes_to in OWN.values():
-            self.own.setdefault(field_.goes_to, []).append(str(value))
+            self._add(field_.goes_to, values)
         elif value not in ("", None):
             self.fields[field_.goes_to] = typed(field_, value)
 
-    def guessed(self, name: str, value: Any, *, open_form: bool) -> None:
+    def guessed(self, name: str, values: tuple[Any, ...], *, open_form: bool) -> None:
+        value = one_of(values)
         if name.lower() in names.ATTRIBUTION:
             self.attribution[name.lower()] = str(value)[:2000]
             return
@@ -101,9 +102,12 @@ class _Found:
         if meaning == "consent":
             self.consent = str(value).lower() in _YES
         elif meaning is not None and open_form:
-            self.own.setdefault(meaning, []).append(str(value))
+            self._add(meaning, values)
         elif value not in ("", None) and name != "_charset_":
             self.extra[name] = value
+
+    def _add(self, meaning: str, values: tuple[Any, ...]) -> None:
+        self.own.setdefault(meaning, []).extend(str(v) for v in dict.fromkeys(values) if v not in ("", None))
 
     def submission(self, delivery: Delivery, posted: Posted) -> Submission:
         parts = [*self.own.get("first_name", []), *self.own.get("last_name", [])]
@@ -139,7 +143,7 @@ def _arrival(delivery: Delivery) -> dict[str, str]:
 
 def one_of(values: tuple[Any, ...]) -> Any:
     """Several values of one name as one: numbers and flags stay, texts are put after each other."""
-    filled = [v for v in values if v not in ("", None)]
+    filled = [v for v in dict.fromkeys(values) if v not in ("", None)]
     if len(filled) == 1:
         return filled[0]
     return ", ".join(str(v) for v in filled)

@@ -1,0 +1,1 @@
+"""Mailboxes: watched over IMAP, journalled raw, understood later."""
