@@ -33,7 +33,7 @@ from models.lead import Lead as LeadRow
 from models.source import Channel, Source
 from rules import engine
 
-resource = group("leads", "Enquiries, each one lead of one person")
+resource = group("new lead", "Leads that are entered by hand")
 
 ADAPTER = "api"
 _KEY = "api"

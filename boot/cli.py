@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
-from boot.commands import configuration, operating, people, processes
 from core.errors import PortariaError
+
+# Each command's room is loaded when it is called: a process holds in memory only what it uses.
+_ROOMS = {
+    "processes": ("up", "web", "worker", "scheduler", "mailboxes"),
+    "configuration": ("db", "apply", "export", "rules"),
+    "people": ("token", "user"),
+    "operating": ("failures", "replay", "doctor"),
+}
 
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in _ROOMS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for room, names in _ROOMS.items():
+            if cmd_name in names:
+                commands = importlib.import_module(f"boot.commands.{room}").COMMANDS
+                return next(c for c in commands if c.name == cmd_name)
+        return None
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
@@ -25,10 +43,6 @@ class _Group(click.Group):
 def main() -> None:
     """Portaria: every enquiry becomes exactly one lead, with the right person."""
 
-
-for room in (processes, configuration, people, operating):
-    for command in room.COMMANDS:
-        main.add_command(command)
 
 if __name__ == "__main__":
     main()

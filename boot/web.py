@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 
-from flask import Flask
+from flask_openapi3 import OpenAPI
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 
@@ -45,7 +45,7 @@ def run() -> None:
     server.serve()
 
 
-def serve() -> Flask:
+def serve() -> OpenAPI:
     """The application of one web worker, with its own journal writer and doorbell."""
     process.begin("web", pool=20)
     process.leave_with_parent(lambda: os._exit(1))
@@ -55,9 +55,9 @@ def serve() -> Flask:
     return app
 
 
-def create_app() -> Flask:
+def create_app() -> OpenAPI:
     """The door, the API and the console as one application. The database comes first."""
-    app = api.application(ready=_troubles)
+    app = OpenAPI("portaria", doc_ui=False)
     app.config.update(
         SECRET_KEY=derived_key("sessions"),
         SESSION_COOKIE_NAME="portaria_session",
@@ -69,6 +69,7 @@ def create_app() -> Flask:
     )
     app.extensions["journal"] = Writer()
     app.register_blueprint(door)
+    api.mount(app, ready=_troubles)
     console.mount(app)
     return app
 

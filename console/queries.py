@@ -161,4 +161,5 @@ def names(session: Session, user_ids: Collection[int]) -> dict[int, str]:
     """The names of users."""
     if not user_ids:
         return {}
-    return dict(session.execute(select(User.id, User.name).where(User.id.in_(user_ids))).tuples().all())
+    rows = session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))
+    return {row.id: row.name for row in rows}

@@ -52,6 +52,18 @@ _ICONS = {
     "merged": "join",
     "step_failed": "warning",
 }
+#: Words that are written in a way of their own.
+_WRITTEN = {
+    "email": "e-mail",
+    "emails": "e-mail",
+    "phone": "telephone",
+    "phones": "telephone",
+    "utm": "UTM",
+    "gclid": "GCLID",
+    "fbclid": "FBCLID",
+    "url": "URL",
+    "id": "ID",
+}
 #: A text longer than this is folded.
 _FOLDED = 420
 _FOLDED_LINES = 8
@@ -122,9 +134,10 @@ def trigger(name: str) -> str:
 
 
 def label(name: str) -> str:
-    """A machine's name, made readable: `utm_source` becomes `Utm source`."""
-    words = re.sub(r"[_\s]+", " ", name).strip()
-    return words[:1].upper() + words[1:]
+    """A machine's name, made readable: `utm_source` becomes `UTM source`."""
+    words = [_WRITTEN.get(word.lower(), word) for word in re.split(r"[_\s]+", name.strip())]
+    first = words[0]
+    return " ".join([first[:1].upper() + first[1:], *words[1:]])
 
 
 def icon(kind: str) -> str:
@@ -161,7 +174,8 @@ def is_long(text: str) -> bool:
 
 def preview(text: str) -> str:
     """The beginning of a long text."""
-    return " ".join(text[: 2 * _FOLDED].split())[:240].rstrip() + " …"
+    start = " ".join(text[: 2 * _FOLDED].split())[:240]
+    return f"{start.rpartition(' ')[0] or start} …"
 
 
 def mailto(address: str | None) -> str | None:

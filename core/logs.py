@@ -54,7 +54,7 @@ def configure(process: str, *, level: str = "info", form: str = "text") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for chatty in ("apscheduler", "pika", "httpx", "httpcore", "imapclient"):
+    for chatty in ("alembic", "apscheduler", "pika", "httpx", "httpcore", "imapclient"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import click
 
-from boot.commands.configuration import apply_file
-from core import db
-from core.settings import settings
 
 
 @click.command()
@@ -25,7 +22,9 @@ def up(file: Path | None) -> None:
     Example: portaria up --apply examples/workspace.yaml
     """
     from boot import process, schema
+    from boot.commands.configuration import apply_file
     from boot.up import Supervisor
+    from core.settings import settings
 
     here = settings()
     supervisor = Supervisor(here)
@@ -57,6 +56,8 @@ def _answers(url: str) -> bool:
 
 def _greet() -> None:
     from console.auth import first_sign_in_link
+    from core import db
+    from core.settings import settings
 
     address = settings().address
     with db.unit_of_work() as session:

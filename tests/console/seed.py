@@ -62,7 +62,7 @@ def workspace(session: Session) -> dict[str, User]:
         people[key].session_epoch = 1
     session.add_all(
         [
-            Source(channel=Channel.FORM, key="contact", name="Website contact", settings={}),
+            Source(channel=Channel.FORM, key="contact", name="Website contact", settings={"key": "contact"}),
             Source(channel=Channel.EMAIL, key="sales", name="Sales mailbox", settings={}),
             Source(channel=Channel.CALL, key="main", name="Main line", settings={}),
             RulesetVersion(rules=[], content_hash="0" * 64, published_at=NOW, published_by="test"),
@@ -188,7 +188,11 @@ def traced(session: Session, of: Lead) -> Trace:
                     "saw": {"lead.fields.employees": 450},
                 },
             ],
-            "planned": ["Assign to ana@acme.test", "Plan a call in 15 business minutes", "Send welcome to lead"],
+            "planned": [
+                "Assign to ana@acme.test",
+                "Plan a call in 15 business minutes",
+                "Send welcome to lead",
+            ],
             "run": run.id,
         },
         {
@@ -197,7 +201,11 @@ def traced(session: Session, of: Lead) -> Trace:
             "condition": "!has(lead.fields.employees) || lead.fields.employees < 200",
             "parts": [
                 {"part": "has(lead.fields.employees)", "result": True, "saw": {"lead.fields.employees": 450}},
-                {"part": "lead.fields.employees < 200", "result": False, "saw": {"lead.fields.employees": 450}},
+                {
+                    "part": "lead.fields.employees < 200",
+                    "result": False,
+                    "saw": {"lead.fields.employees": 450},
+                },
             ],
         },
         {

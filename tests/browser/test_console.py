@@ -1,0 +1,164 @@
+"""The console as a person meets it, on a telephone and on a desk."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+import console
+from core import clock, db
+from core.secrets import derived_key
+from tests.browser import scene
+from tests.console import seed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+_CHROMIUM = "/usr/bin/chromium"
+_SIZES = {"phone": (390, 844), "desk": (1280, 900)}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    if os.environ.get("CI"):
+        from playwright import sync_api
+    else:
+        sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=_CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--headless=new",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--no-first-run",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def service(database: db.Database) -> Iterator[str]:
+    """The console at an address of its own, where it is always NOW."""
+    app = Flask("test")
+    app.config.update(SECRET_KEY=derived_key("sessions"), SESSION_COOKIE_NAME="portaria_session")
+    console.mount(app)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    with clock.frozen(seed.NOW):
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Visit:
+    """One page of a browser, which keeps what it complains about and is photographed."""
+
+    def __init__(self, page: Page, name: str, folder: Path) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self._name = name
+        self._folder = folder
+        page.on(
+            "console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url}"))
+
+    def picture(self, what: str, *, whole: bool = True) -> None:
+        """A screenshot of the page, whole or what is in sight; it must not be wider than its window."""
+        width = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, f"{what} is {width} pixels too wide"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self._folder / f"{what}-{self._name}.png", full_page=whole)
+
+    def sign_in(self, service: str) -> None:
+        """As Ana would."""
+        self.page.goto(service)
+        self.page.get_by_label("E-mail").fill("ana@acme.test")
+        self.page.get_by_label("Password").fill(seed.PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/leads")
+
+
+@pytest.fixture(params=[(size, scheme) for size in _SIZES for scheme in ("light", "dark")], ids="-".join)
+def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
+    """A browser of one size, by day or by night."""
+    size, scheme = request.param
+    width, height = _SIZES[size]
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=True
+    )
+    folder = Path(os.environ.get("SCREENSHOTS", str(tmp_path)))
+    made = Visit(context.new_page(), f"{size}-{scheme}", folder)
+    yield made
+    context.close()
+
+
+def test_an_agent_signs_in_and_opens_a_lead_from_the_list(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        lead_id = scene.populate(session)
+    page = visit.page
+    page.goto(service)
+    visit.picture("sign-in")
+    visit.sign_in(service)
+    visit.picture("leads", whole=False)
+    page.get_by_role("link", name="Maria Souza").first.click()
+    page.wait_for_url(f"**/leads/{lead_id}")
+    visit.picture("lead")
+    page.get_by_text("Show all").first.click()
+    assert page.get_by_text("eleven pharmacies").last.is_visible()
+    page.get_by_text("What was sent").first.click()
+    visit.picture("lead-open")
+    assert visit.complaints == []
+
+
+def test_the_pages_around_the_list_are_designed_too(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        seed.workspace(session)
+    visit.sign_in(service)
+    visit.picture("leads-none")
+    with db.unit_of_work() as session:
+        seed.lead(session)
+    visit.page.goto(f"{service}/leads?q=nobody%20of%20this%20name")
+    visit.picture("leads-not-found")
+    assert visit.complaints == []
+    visit.page.goto(f"{service}/leads/999")
+    visit.picture("problem")
+
+
+def test_everything_can_be_reached_with_the_keyboard(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        lead_id = scene.populate(session)
+    visit.sign_in(service)
+    page = visit.page
+    page.keyboard.press("Tab")
+    assert _focused(page)["text"] == "Skip to the content"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if re.search(rf"/leads/{lead_id}$", _focused(page)["href"]):
+            break
+    visit.picture("leads-focus", whole=False)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/leads/{lead_id}")
+
+
+def _focused(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate(
+        "({text: document.activeElement.textContent.trim(), href: document.activeElement.href || ''})"
+    )
+    return found
