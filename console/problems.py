@@ -77,13 +77,18 @@ def unrouted(programs: Unrouted, error: HTTPException) -> ResponseReturnValue:
     """The answer where no route fits: a page of ours, or whatever `programs` expect at their doors."""
     if request.path.startswith(("/api/", "/in/")):
         return programs(error)
-    return page_headers(_page(error.code or 404))
+    answer = _page(error.code or 404)
+    answer.headers.update(_allowed(error))
+    return page_headers(answer)
 
 
 def for_programs(error: HTTPException) -> ResponseReturnValue:
     """The answer under /api and /in where nobody has said a better one."""
-    allowed = {k: v for k, v in error.get_headers() if k == "Allow"}
-    return problems.problem(request, error.code or 404, error.description or "", headers=allowed)
+    return problems.problem(request, error.code or 404, error.description or "", headers=_allowed(error))
+
+
+def _allowed(error: HTTPException) -> dict[str, str]:
+    return {name: value for name, value in error.get_headers() if name == "Allow"}
 
 
 def _page(status: int, detail: str | None = None, *, error_id: str | None = None) -> Response:

@@ -45,7 +45,7 @@ def refused_by_flask(error: HTTPException) -> Response:
     return _with_cors(problems.problem(request, status, error.description or "", headers=headers))
 
 
-@door.get("/forms/<key>")
+@door.get("/forms/<key>", provide_automatic_options=False)
 def hosted_form(key: str) -> str:
     """The form as a page of our own."""
     source, form = _form(key)
@@ -66,7 +66,7 @@ def preflight(key: str) -> Response:
     return _with_cors(Response(status=204))
 
 
-@door.post("/forms/<key>")
+@door.post("/forms/<key>", provide_automatic_options=False)
 def post_form(key: str) -> Response:
     """A submission: journalled, then answered."""
     source, form = _form(key)

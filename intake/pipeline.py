@@ -13,6 +13,7 @@ from core.metrics import LAG, PROCESSED
 from crm import calls as call_log
 from crm import workspace
 from crm.capture import Capture, capture
+from crm.contact_points import phone_number
 from crm.happening import Happening
 from crm.submission import CallUpdate, Submission
 from crm.workspace import WorkspaceSettings
@@ -26,7 +27,7 @@ from models.lead import Lead
 from models.source import Source
 from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
-from rules import engine
+from rules import engine, ruleset
 
 _ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
@@ -49,6 +50,13 @@ def process(session: Session, event: InboundEvent) -> None:
             lead = _enquiry(session, event, found, source, here, country)
         event.lead_id = lead.id if lead else None
     journal.close(event, EventState.PROCESSED)
+
+
+def warm(session: Session) -> None:
+    """Loads what the first event would otherwise wait for: number plans, rules, mappings."""
+    phone_number("+12025550143", workspace.load(session).country)
+    ruleset.active(session)
+    session.scalars(select(Lead).limit(1)).all()
 
 
 def count(event: InboundEvent) -> None:

@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import holidays as public_holidays
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.errors import Invalid
+from crm.workspace import known_zone
 from rules.duration import Duration
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -43,9 +44,7 @@ class CalendarSettings(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
-            raise ValueError(f"'{value}' is no IANA time zone")
-        return value
+        return value if value is None else known_zone(value)
 
     @field_validator("hours")
     @classmethod

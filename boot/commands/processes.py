@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 
-
 @click.command()
 @click.option(
     "--apply", "file", type=click.Path(path_type=Path), help="Workspace file or folder to apply first."

@@ -69,7 +69,7 @@ def _today(session: Session, ana: int, bruno: int) -> None:
             "title": "Missed call from +5511987654321"}),
         (2, HOUR, None, {"name": "", "email": "compras@industria-metalurgica-do-vale.test",
             "title": "Pedido de cotação 2026/1187 – sistema de atendimento, 3 unidades, urgente"}),
-        (1, 25 * MINUTE, DAY, {"name": "Henrique Tavares", "email": "h@tavares.test", "owner_id": bruno}),
+        (1, 50 * MINUTE, DAY, {"name": "Henrique Tavares", "email": "h@tavares.test", "owner_id": bruno}),
     )  # fmt: skip
     for source_id, ago, due, values in rows:
         made = seed.lead(session, source_id=source_id, ago=ago, **values)
@@ -97,21 +97,32 @@ def _maria(session: Session, ana: int) -> Lead:
     )
     rule = {"actor": "rule:Enterprise enquiries"}
     sent: dict[str, Any] = {
-        "source": "contact", "channel": "form", "name": "Maria Souza", "emails": ["maria@boavista.test"],
-        "phones": ["11 98765-0000"], "company": "Farmácias Boa Vista", "message": _LETTER, "fields": fields,
-        "extra": {"page": "/telephone-systems", "newsletter": True}, "attribution": attribution, "consent": True,
-    }  # fmt: skip
+        "source": "contact",
+        "channel": "form",
+        "name": "Maria Souza",
+        "emails": ["maria@boavista.test"],
+        "phones": ["11 98765-0000"],
+        "company": "Farmácias Boa Vista",
+        "message": _LETTER,
+        "fields": fields,
+        "extra": {"page": "/telephone-systems", "newsletter": True},
+        "attribution": attribution,
+        "consent": True,
+    }
     call = seed.call(session, lead, result=CallResult.MISSED)
-    mail = {"subject": "Thank you, Maria Souza", "to": "maria@boavista.test",
-            "text": "Hello Maria Souza,\n\nwe have your message and will call you shortly.\n\nAcme"}  # fmt: skip
+    mail = {
+        "subject": "Thank you, Maria Souza",
+        "to": "maria@boavista.test",
+        "text": "Hello Maria Souza,\n\nwe have your message and will call you shortly.\n\nAcme",
+    }
     seed.entry(session, lead, "submission", "Form: Website contact", data=sent)
     seed.entry(session, lead, "tagged", "Tag added: enterprise", data={"tag": "enterprise"}, **rule)
     seed.entry(session, lead, "assigned", "Assigned to Ana Lima: named by the rule", **rule)
     seed.entry(session, lead, "activity_planned", "Call planned: Call Maria Souza (enterprise)", **rule)
-    seed.entry(session, lead, "mail_sent", "Sent to maria@boavista.test", after=MINUTE, data=mail,
-               actor="rule:Answer and follow up")  # fmt: skip
-    seed.entry(session, lead, "step_failed", "Notify crm.acme.test: the address does not answer", after=3 * MINUTE,
-               actor="rule:Tell the old system")  # fmt: skip
+    follow = {"actor": "rule:Answer and follow up", "data": mail}
+    seed.entry(session, lead, "mail_sent", "Sent to maria@boavista.test", after=MINUTE, **follow)
+    trouble = "Notify crm.acme.test: the address does not answer"
+    seed.entry(session, lead, "step_failed", trouble, after=3 * MINUTE, actor="rule:Tell the old system")
     seed.entry(
         session, lead, "call", "Call missed: +5511987650000", after=21 * MINUTE, data={"call": call.id}
     )
@@ -119,7 +130,7 @@ def _maria(session: Session, ana: int) -> Lead:
                data={"text": "She prefers mornings.\nNot on Fridays."})  # fmt: skip
     seed.activity(session, lead, due=-25 * MINUTE, subject="Call Maria Souza (enterprise)", urgency=1)
     seed.activity(session, lead, due=DAY, type="email", subject="Send the first estimate")
-    seed.activity(session, lead, due=-30 * MINUTE, type="task", subject="Look up the company",
-                  state=ActivityState.DONE, done_at=seed.NOW - 20 * MINUTE, outcome="eleven shops")  # fmt: skip
+    done = {"state": ActivityState.DONE, "done_at": seed.NOW - 20 * MINUTE, "outcome": "eleven shops"}
+    seed.activity(session, lead, due=-30 * MINUTE, type="task", subject="Look up the company", **done)
     seed.traced(session, lead)
     return lead

@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import console
+from console.auth import first_sign_in_link
 from core import clock, db
 from core.secrets import derived_key
 from tests.browser import scene
@@ -34,6 +35,8 @@ def chromium() -> Iterator[Browser]:
         from playwright import sync_api
     else:
         sync_api = pytest.importorskip("playwright.sync_api")
+        if not Path(_CHROMIUM).exists():
+            pytest.skip(f"there is no {_CHROMIUM}")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=_CHROMIUM,
@@ -139,6 +142,49 @@ def test_the_pages_around_the_list_are_designed_too(service: str, visit: Visit) 
     assert visit.complaints == []
     visit.page.goto(f"{service}/leads/999")
     visit.picture("problem")
+
+
+def test_the_first_administrator_chooses_a_password(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        link = first_sign_in_link(session, service)
+    assert link
+    page = visit.page
+    page.goto(link)
+    page.get_by_label("Password").fill("a long enough one")
+    page.get_by_label("The same again").fill("another one than that")
+    page.get_by_role("button").click()
+    assert "not the same twice" in page.get_by_role("alert").inner_text()
+    visit.picture("welcome")
+    page.get_by_label("Password").fill("a long enough one")
+    page.get_by_label("The same again").fill("a long enough one")
+    page.get_by_role("button").click()
+    page.wait_for_url("**/leads")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    assert [c for c in visit.complaints if "422" not in c] == []
+
+
+def test_what_came_from_outside_never_runs_and_never_loads(service: str, visit: Visit) -> None:
+    hostile = (
+        '"><img src=//evil.test/x onerror=alert(1)><script>alert(1)</script><style>*{display:none}</style>'
+    )
+    with db.unit_of_work() as session:
+        seed.workspace(session)
+        lead = seed.lead(
+            session, name=hostile, title=hostile, message=hostile, tags=[hostile], company=hostile
+        )
+        seed.entry(
+            session, lead, "submission", hostile, data={"message": hostile, "extra": {hostile: hostile}}
+        )
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    visit.page.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
+    visit.sign_in(service)
+    visit.page.goto(f"{service}/leads/{lead.id}")
+    visit.page.get_by_text("What was sent").click()
+    visit.picture("lead-hostile")
+    assert visit.complaints == []
+    assert [url for url in asked if not url.startswith(service)] == []
 
 
 def test_everything_can_be_reached_with_the_keyboard(service: str, visit: Visit) -> None:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import console
+from console import auth
 from core import clock, db
 from core.secrets import derived_key
 from tests.console import seed
@@ -23,6 +25,15 @@ def stopped_clock() -> Iterator[None]:
     """It is always NOW."""
     with clock.frozen(seed.NOW):
         yield
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords cost next to nothing; what they cost in service is the library's own choice."""
+    monkeypatch.setattr(auth, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    auth._nobodys_hash.cache_clear()
+    yield
+    auth._nobodys_hash.cache_clear()
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def call(session: Session, of: Lead, **changes: Any) -> Call:
 
 
 def traced(session: Session, of: Lead) -> Trace:
-    """Why: one rule that matched, with two steps of which one failed; one that did not; one that could not."""
+    """Why: a rule that matched, with its steps; one that did not; one unclear; one held back."""
     run = Run(
         ruleset_version_id=1,
         rule="Enterprise enquiries",

@@ -50,7 +50,8 @@ def compose(order: MailOrder, *, sender_name: str) -> EmailMessage:
     message["Date"] = clock.now()
     message["Message-ID"] = message_id(order)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(order.text)
+    # Not every server takes eight bits (RFC 6152).
+    message.set_content(order.text, cte="quoted-printable")
     return message
 
 

@@ -1,0 +1,237 @@
+"""An event goes through the house once; a step is carried out and what came of it is kept."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from core import clock, db
+from core.errors import Unavailable
+from core.settings import settings
+from intake import journal, pipeline
+from intake.delivery import Delivery
+from models.activity import Activity
+from models.inbound import EventState, InboundEvent
+from models.lead import Lead
+from models.rule import StepRow, StepState
+from models.timeline import TimelineEntry
+from tests.factories import configure, source
+from tests.servers.mail import SmtpSink
+from worker import executor
+
+RULES = """
+  - {name: r, on: lead.created, do: [assign: {team: inbound}, schedule: {subject: Call, due: 1 hours}]}
+  - {name: s, on: lead.created, do: [send_email: {template: welcome}]}
+"""
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+def post(body: bytes, content_type: str = URLENCODED, key: str = "k") -> str:
+    with db.unit_of_work() as session:
+        entry = journal.Entry(
+            source(session, "open").id,
+            "form",
+            key,
+            Delivery(body=body, content_type=content_type, received_at=clock.now()),
+        )
+        return journal.append(session, [entry])[0].event_id
+
+
+def event(event_id: str) -> InboundEvent:
+    with db.reading() as session:
+        return session.get_one(InboundEvent, event_id)
+
+
+def rows(table: type) -> int:
+    with db.reading() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+@pytest.fixture(autouse=True)
+def configured(database: db.Database) -> None:
+    configure(rules=RULES)
+
+
+def test_an_event_becomes_a_routed_lead_in_one_transaction() -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    executor.process_event(event_id)
+    done = event(event_id)
+    assert (done.state, done.attempts, done.error) == (EventState.PROCESSED, 1, None)
+    with db.reading() as session:
+        lead = session.get_one(Lead, done.lead_id)
+        assert lead.owner_id is not None
+        assert session.scalars(select(Activity.lead_id)).all() == [lead.id]
+
+
+def test_the_same_event_rung_many_times_at_once_has_its_effect_once() -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    threads = [threading.Thread(target=executor.process_event, args=(event_id,)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (rows(Lead), rows(Activity), event(event_id).attempts) == (1, 1, 1)
+
+
+def test_an_event_replayed_after_it_was_processed_does_nothing_more() -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    executor.process_event(event_id)
+    before = rows(TimelineEntry)
+    with db.unit_of_work() as session:
+        journal.replay(session, session.get_one(InboundEvent, event_id))
+    executor.process_event(event_id)
+    assert (event(event_id).state, rows(Lead), rows(TimelineEntry)) == (EventState.PROCESSED, 1, before)
+
+
+def test_what_cannot_be_understood_is_kept_as_failed_and_can_be_replayed() -> None:
+    event_id = post(b"{", "application/json")
+    executor.process_event(event_id)
+    failed = event(event_id)
+    assert (failed.state, failed.error) == (EventState.FAILED, "the body is no JSON")
+    assert rows(Lead) == 0
+    with db.unit_of_work() as session:
+        again = session.get_one(InboundEvent, event_id)
+        again.body, again.content_type = b"name=Ana", URLENCODED  # the fix
+        journal.replay(session, again)
+    executor.process_event(event_id)
+    assert (event(event_id).state, rows(Lead)) == (EventState.PROCESSED, 1)
+
+
+def test_an_enquiry_without_anybody_in_it_is_failed_and_not_dropped() -> None:
+    event_id = post(b"colour=blue")
+    executor.process_event(event_id)
+    assert event(event_id).state is EventState.FAILED
+
+
+def test_a_failure_of_ours_leaves_nothing_half_done_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    with monkeypatch.context() as broken:
+        react = pipeline.engine.react
+
+        def late(*args: object, **kwargs: object) -> None:
+            react(*args, **kwargs)  # type: ignore[arg-type]
+            raise ZeroDivisionError("a mistake")
+
+        broken.setattr(pipeline.engine, "react", late)
+        executor.process_event(event_id)
+    waiting = event(event_id)
+    assert (waiting.state, waiting.error) == (EventState.RECEIVED, "ZeroDivisionError: a mistake")
+    assert (rows(Lead), rows(Activity), rows(StepRow)) == (0, 0, 0)
+    executor.process_event(event_id)
+    assert rows(Lead) == 0  # not before its time
+    with clock.frozen(clock.now() + timedelta(seconds=5)):
+        executor.process_event(event_id)
+    assert (event(event_id).state, rows(Lead)) == (EventState.PROCESSED, 1)
+
+
+def test_a_poisonous_event_is_set_aside_after_some_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = post(b"name=Ana")
+
+    def poison(*_: object) -> None:
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(pipeline, "process", poison)
+    for attempt in range(journal.MOST_ATTEMPTS):
+        with clock.frozen(clock.now() + timedelta(minutes=attempt)):
+            executor.process_event(event_id)
+    assert (event(event_id).state, event(event_id).error) == (EventState.FAILED, "MemoryError: too much")
+
+
+def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
+    event_id = post(b"name=Ana")
+    for attempt in range(journal.MOST_ATTEMPTS):
+        # claimed, and then the process died
+        with clock.frozen(clock.now() + timedelta(minutes=attempt)), db.unit_of_work() as session:
+            assert journal.claim(session, event_id) is not None
+    with clock.frozen(clock.now() + timedelta(hours=1)):
+        executor.process_event(event_id)
+    assert event(event_id).state is EventState.FAILED
+    assert "cut off 5 times" in (event(event_id).error or "")
+
+
+def test_a_database_that_goes_away_leaves_the_event_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+
+    def gone(*_: object) -> None:
+        raise Unavailable("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline, "process", gone)
+        with pytest.raises(Unavailable):
+            executor.process_event(event_id)
+    assert event(event_id).state is EventState.RECEIVED
+    with clock.frozen(clock.now() + journal.LEASE + timedelta(seconds=1)):
+        executor.process_event(event_id)
+    assert event(event_id).state is EventState.PROCESSED
+
+
+def step() -> StepRow:
+    with db.reading() as session:
+        return session.scalars(select(StepRow).where(StepRow.kind == "send_email")).one()
+
+
+def test_a_mail_is_sent_over_smtp_once_with_the_same_id_at_each_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    lanes = executor.Executor(2)
+    with SmtpSink() as sink:
+        monkeypatch.setenv("SMTP_URL", sink.url)
+        settings.cache_clear()
+        sink.answer = "451 come again"
+        lanes.run_step(step().id)
+        assert (step().state, step().attempts) == (StepState.READY, 1)
+        assert "451" in (step().result or "")
+        sink.answer = "250 kept"
+        with clock.frozen(clock.now() + timedelta(seconds=6)):
+            lanes.run_step(step().id)
+            lanes.run_step(step().id)
+        assert (step().state, step().attempts) == (StepState.DONE, 2)
+        ((to, raw),) = sink.messages
+    message = message_from_bytes(raw)
+    assert to == "ana@client.test"
+    assert (message["Subject"], message["From"]) == ("Hello Ana", "Acme <no-reply@127.0.0.1>")
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"].endswith(".portaria@127.0.0.1>")
+
+
+def test_a_refused_mail_is_a_failed_step_with_the_server_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    with SmtpSink() as sink:
+        monkeypatch.setenv("SMTP_URL", sink.url)
+        settings.cache_clear()
+        sink.answer = "550 no such user"
+        executor.Executor(1).run_step(step().id)
+    assert step().state is StepState.FAILED
+    assert "550 no such user" in (step().result or "")
+
+
+def test_without_a_mail_server_the_mail_is_a_file_to_look_at() -> None:
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    executor.Executor(1).run_step(step().id)
+    assert step().state is StepState.DONE
+    (file,) = Path(settings().data_dir / "outbox").glob("*.eml")
+    assert b"To: ana@client.test" in file.read_bytes()
+
+
+def test_a_mail_server_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_URL", "smtp://127.0.0.1:1")
+    settings.cache_clear()
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    executor.Executor(1).run_step(step().id)
+    assert step().state is StepState.READY
+
+
+def test_a_full_house_leaves_the_step_for_the_sweep() -> None:
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    lanes = executor.Executor(1)
+    lanes._lanes.acquire()
+    lanes.run_step(step().id)
+    assert (step().state, step().attempts) == (StepState.READY, 0)
