@@ -11,6 +11,7 @@ from granian.server import Server
 
 import api
 import console
+from api import refusals
 from boot import process, schema
 from core import db
 from core.errors import Unavailable
@@ -70,7 +71,8 @@ def create_app() -> OpenAPI:
     app.extensions["journal"] = Writer()
     app.register_blueprint(door)
     api.mount(app, ready=_troubles)
-    console.mount(app)
+    console.mount(app, programs=refusals.of_unrouted)
+    app.after_request(console.basic_headers)
     return app
 
 

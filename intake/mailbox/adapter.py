@@ -74,4 +74,6 @@ def _not_an_enquiry(mail: MailMessage) -> str | None:
         return "it is our own mail coming back"
     if mail.null_return_path:
         return "it is a bounce: it has no return path"
+    if mail.is_report:
+        return "it is a report about a mail's delivery"
     return None

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientError
+from imapclient import SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from core import clock
 from core.settings import settings as service
 from intake.delivery import Delivery
 from intake.mailbox.settings import MailboxSettings
+from intake.mailbox.wire import Client
 
-_TIMEOUT = SocketTimeout(connect=10, read=30)
+#: Seconds in which a server must accept a connection, and begin to answer.
+TIMEOUT = SocketTimeout(connect=10, read=30)
+_GOODBYE_SECONDS = 3
 #: A server may end an idle connection after 30 minutes (RFC 2177); many routers do so after 10.
-_IDLE_SECONDS = 5 * 60
+IDLE_SECONDS = 5 * 60
 _MOST_IN_BATCH = 50
 _BATCH_BYTES = 8 * 1024 * 1024
 
@@ -46,110 +50,187 @@ class Connection:
 
     def __init__(self, settings: MailboxSettings) -> None:
         self._settings = settings
-        self._idling_since: float | None = None
+        self._idle: bytes | None = None
+        self._idling_since = 0.0
         self._can_idle = False
+        self._exists = 0
         self._sizes: dict[int, int] = {}
         self.told = True
 
     def __enter__(self) -> Self:
         mailbox = self._settings
-        host, port = mailbox.address
-        tls = ssl.create_default_context()
-        self._server = IMAPClient(
-            host, port, ssl=mailbox.security == "tls", ssl_context=tls, timeout=_TIMEOUT, use_uid=True
-        )
+        tls = ssl.create_default_context() if mailbox.security != "none" else None
+        self._server = Client(*mailbox.address, tls if mailbox.security == "tls" else None, TIMEOUT)
         try:
             if mailbox.security == "starttls":
                 self._server.starttls(tls)
-            self._server.login(mailbox.username, mailbox.password.get_secret_value())
+            self._sign_in(mailbox.username, mailbox.password.get_secret_value())
         except BaseException:
-            self._server.shutdown()
+            self._hang_up()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
+        if error is None:
+            with suppress(IMAPClientError, OSError):
+                self._server.wire.sock.settimeout(_GOODBYE_SECONDS)
                 self._stop_idling()
                 self._server.logout()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):  # it may be closed already
+            self._server.shutdown()
+
+    def _sign_in(self, username: str, password: str) -> None:
+        try:
+            if username.isascii() and password.isascii():
+                self._server.login(username, password)
             else:
-                self._server.shutdown()
-        except (IMAPClientError, OSError):
-            pass  # the connection is being given up anyway
+                self._server.plain_login(username, password)  # in UTF-8 (RFC 4616); LOGIN has no charset
+        except LoginError as error:
+            # It is called so whatever went wrong: a lost connection, or a passing trouble (RFC 5530).
+            passing = isinstance(error.__context__, IMAPClientAbortError) or any(
+                code in str(error).upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
+            )
+            if passing:
+                raise IMAPClientAbortError(str(error)) from None
+            raise
 
     def open(self) -> int:
         """Opens the folder for reading only and returns its UIDVALIDITY."""
+        folder = self._settings.folder
         self._can_idle = self._server.has_capability("IDLE")
-        return int(self._server.select_folder(self._settings.folder, readonly=True)[b"UIDVALIDITY"])
+        try:
+            found = self._server.select_folder(folder, readonly=True)
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise IMAPClientError(f"the folder '{folder}' cannot be opened: {error}") from None
+        if b"UIDVALIDITY" not in found:
+            raise IMAPClientError(
+                f"the server gives the folder '{folder}' no UIDVALIDITY (RFC 3501, 2.3.1.1)"
+            )
+        self._listen()
+        return int(found[b"UIDVALIDITY"])
 
     def batches(self, after: int) -> Iterator[list[int]]:
         """The UIDs above `after`, in order, in groups that are not too large to hold."""
         self._stop_idling()
+        if not self._can_idle:
+            self._server.noop()  # a server need not notice new mail by itself (RFC 3501 section 7)
         # 'n:*' names the last message even where its UID is below n (RFC 3501 section 6.4.8).
-        uids = sorted(uid for uid in self._server.search(["UID", f"{after + 1}:*"]) if uid > after)
+        uids = sorted({uid for uid in self._server.search(["UID", f"{after + 1}:*"]) if uid > after})
+        self._listen()
+        most = service().max_mail_bytes
         for start in range(0, len(uids), _MOST_IN_BATCH):
             chunk = uids[start : start + _MOST_IN_BATCH]
             found = self._server.fetch(chunk, ["RFC822.SIZE"])
-            self._sizes = {uid: int(found.get(uid, {}).get(b"RFC822.SIZE", 0)) for uid in chunk}
+            self._sizes = {uid: int(found.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in chunk}
             batch: list[int] = []
-            size = 0
+            total = 0
             for uid in chunk:
-                if batch and size + self._sizes[uid] > _BATCH_BYTES:
+                size = min(self._sizes[uid], most)
+                if batch and total + size > _BATCH_BYTES:
                     yield batch
-                    batch, size = [], 0
+                    batch, total = [], 0
                 batch.append(uid)
-                size += min(self._sizes[uid], service().max_mail_bytes)
+                total += size
             yield batch
 
     def fetch(self, uids: list[int]) -> list[Fetched]:
         """The messages, unread as they were; of one that is too large only its headers.
 
-        A message that was deleted meanwhile is left out.
+        A message that was deleted meanwhile is left out. Raises IMAPClientError for one that is there
+        and is not given.
         """
         most = service().max_mail_bytes
         whole = [uid for uid in uids if self._sizes.get(uid, 0) <= most]
         large = [uid for uid in uids if uid not in whole]
-        found = dict(self._server.fetch(whole, ["BODY.PEEK[]", "INTERNALDATE"])) if whole else {}
-        if large:
-            found |= self._server.fetch(large, ["BODY.PEEK[HEADER]", "INTERNALDATE"])
+        found: dict[int, Any] = {}
+        for part, wanted in (("BODY[]", whole), ("BODY[HEADER]", large)):
+            if wanted:
+                asked = part.replace("[", ".PEEK[")
+                found |= self._server.fetch(wanted, [asked, "INTERNALDATE"])
+        self._listen()
         messages = []
+        missing = []
         for uid in uids:
             data = found.get(uid, {})
-            body = data.get(b"BODY[HEADER]" if uid in large else b"BODY[]")
-            if body is None:
+            body = data.get(b"BODY[]" if uid in whole else b"BODY[HEADER]")
+            if not isinstance(body, bytes):
+                missing.append(uid)
                 continue
             facts: dict[str, Any] = {"uid": uid}
             if isinstance(data.get(b"INTERNALDATE"), datetime):
                 facts["internaldate"] = data[b"INTERNALDATE"].isoformat()
-            if uid in large:
-                facts |= {"truncated": True, "size": self._sizes[uid]}
-            messages.append(Fetched(uid, bytes(body), facts))
+            if uid in large or len(body) > most:  # its size was not the truth
+                facts |= {"truncated": True, "size": max(self._sizes.get(uid, 0), len(body))}
+                body = _head(body)[:most]
+            messages.append(Fetched(uid, body, facts))
+        if missing and (withheld := self._standing(missing)):
+            raise IMAPClientError(f"the server does not give the message with UID {withheld[0]}")
         return messages
+
+    def headers(self, uid: int) -> bytes:
+        """The headers of a message that is not to be had; empty where these are not, too."""
+        try:
+            found = self._server.fetch([uid], ["BODY.PEEK[HEADER]"])
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError:
+            return b""
+        body = found.get(uid, {}).get(b"BODY[HEADER]")
+        return body[: service().max_mail_bytes] if isinstance(body, bytes) else b""
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         """Waits for news from the server, or only for the time where it cannot tell."""
+        if self.told:
+            return
         if not self._can_idle:
             stop.wait(seconds)
             return
-        if self._idling_since is not None and clock.monotonic() - self._idling_since > _IDLE_SECONDS:
+        if self._idle is not None and clock.monotonic() - self._idling_since > IDLE_SECONDS:
             self._stop_idling()
-        if self._idling_since is None:
-            self._server.idle()
-            self._idling_since = clock.monotonic()
-        if _has_news(self._server.idle_check(timeout=seconds)):
-            self.told = True
+        wire = self._server.wire
+        if self._idle is None:
+            self._idle, self._idling_since = wire.idle(), clock.monotonic()
+        self._listen()  # it may have been said before we began to wait
+        if not self.told and wire.ready(seconds):
+            while wire.ready(0):
+                wire.hear()
+            self._listen()
+
+    def _standing(self, uids: list[int]) -> list[int]:
+        self._server.noop()  # lets the server tell which are gone
+        standing = set(self._server.search(["UID", ",".join(map(str, uids))]))
+        self._listen()
+        return sorted(standing & set(uids))
 
     def _stop_idling(self) -> None:
-        if self._idling_since is not None:
-            self._idling_since = None
-            _, said = self._server.idle_done()
-            # What was said in the last moment must not be lost.
-            self.told = self.told or _has_news(said)
+        if self._idle is not None:
+            tag, self._idle = self._idle, None
+            self._server.wire.done(tag)
+            self._listen()
+
+    def _listen(self) -> None:
+        """Notes what the server said beside its answers, which it says once (RFC 3501 section 7.3.1)."""
+        said = self._server.wire.untagged_responses
+        gone = len(said.pop("EXPUNGE", ()))
+        if numbers := [int(number) for number in said.pop("EXISTS", ()) if isinstance(number, bytes)]:
+            # Some servers repeat the number with every answer: only another one is news. Beside an
+            # EXPUNGE it is not known which came first.
+            self.told = self.told or bool(gone) or any(number != self._exists for number in numbers)
+            self._exists = -1 if gone else numbers[-1]
+        else:
+            self._exists -= gone
+        said.pop("RECENT", None)
+        if self._idle is not None:
+            said.clear()
 
 
-def _has_news(said: Sequence[Any]) -> bool:
-    return any(
-        isinstance(line, tuple) and len(line) > 1 and line[1] in (b"EXISTS", b"RECENT") for line in said
-    )
+def _head(body: bytes) -> bytes:
+    end = body.find(b"\r\n\r\n")
+    return body[: end + 4] if end >= 0 else body

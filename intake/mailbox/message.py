@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
-from email.header import decode_header
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
-from html.parser import HTMLParser
 
 from core.errors import Unreadable
+from intake.mailbox import charset
+from intake.mailbox.header import opened, raw_text
+from intake.mailbox.readable import readable
 from intake.text import clean, one_line
 
 _LONGEST_TEXT = 200_000
-_LONGEST_HEADER = 20_000
+_LONGEST_PART = 2_000_000
 _MOST_PARTS = 2000
 _MOST_ATTACHMENTS = 200
 # What the standard parser is known to raise on broken mail (cpython issues on email, among them
 # nested parentheses in addresses and lying charsets), beside its own errors.
 _BROKEN = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
+_ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,255}")
+
+Headers = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class MailMessage:
     attachments: tuple[Attachment, ...]
     auto_submitted: str
     null_return_path: bool
+    is_report: bool
 
 
 def read(raw: bytes) -> MailMessage:
@@ -65,160 +70,145 @@ def read(raw: bytes) -> MailMessage:
 def _read(raw: bytes) -> MailMessage:
     # compat32 keeps headers as they came; the newer policy parses them, and fails on broken ones.
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
-    if not message.keys():
+    headers = _headers(message)
+    if not headers:
         raise Unreadable("there is not one header in it")
-    senders = _addresses(message, "From") or _addresses(message, "Sender")
+    senders = _addresses(headers, "from") or _addresses(headers, "sender")
     name, address = senders[0] if senders else ("", "")
-    reply = _addresses(message, "Reply-To")
+    reply = _addresses(headers, "reply-to")
     text, attachments = _content(message)
     return MailMessage(
-        message_id=_header(message, "Message-ID")[:500],
+        message_id=_header(headers, "message-id")[:500],
         from_name=name[:300],
         from_address=address[:400],
         reply_to=reply[0][1][:400] if reply else "",
-        to=tuple(a for _, a in _addresses(message, "To")[:50]),
-        subject=_header(message, "Subject")[:1000],
-        date=_date(message),
+        to=tuple(a for _, a in _addresses(headers, "to")[:50]),
+        subject=_header(headers, "subject")[:1000],
+        date=_date(headers),
         text=text,
-        in_reply_to=_header(message, "In-Reply-To")[:500],
-        references=tuple(re.findall(r"<[^<>\s]{1,500}>", _header(message, "References")))[-50:],
+        in_reply_to=_header(headers, "in-reply-to")[:500],
+        references=tuple(re.findall(r"<[^<>\s]{1,500}>", _header(headers, "references")))[-50:],
         attachments=attachments,
-        auto_submitted=_header(message, "Auto-Submitted").lower()[:50],
-        null_return_path=_header(message, "Return-Path").replace(" ", "") == "<>",
+        auto_submitted=_header(headers, "auto-submitted").lower()[:50],
+        null_return_path=_header(headers, "return-path").replace(" ", "") == "<>",
+        is_report=message.get_content_type() == "multipart/report",
     )
 
 
-def _header(message: Message, name: str) -> str:
-    raw = message.get(name)
-    return "" if raw is None else one_line(_decoded(str(raw)[:_LONGEST_HEADER]))
+def _headers(message: Message) -> Headers:
+    """All headers by name in lower case. Not by `get`, which replaces every byte beyond ASCII."""
+    found: dict[str, list[str]] = {}
+    for name, value in message.raw_items():
+        found.setdefault(name.lower(), []).append(str(value))
+    return found
 
 
-def _decoded(raw: str) -> str:
-    """Encoded words (RFC 2047) and raw bytes, which the parser keeps as lone surrogates, as text."""
-    plain = raw.encode("ascii", "surrogateescape") if raw.isascii() or _has_bytes(raw) else raw.encode()
-    text = _text(plain, None)
-    if "=?" not in text:
-        return text
-    try:
-        parts = decode_header(text.replace("\n", " ").replace("\r", " "))
-    except _BROKEN:
-        return text
-    return "".join(p if isinstance(p, str) else _text(p, charset) for p, charset in parts)
+def _header(headers: Headers, name: str) -> str:
+    return opened(raw_text(headers[name][0])) if name in headers else ""
 
 
-def _has_bytes(raw: str) -> bool:
-    return any("\udc80" <= c <= "\udcff" for c in raw) and all(
-        c < "\x80" or "\udc80" <= c <= "\udcff" for c in raw
-    )
-
-
-def _text(raw: bytes, charset: str | None) -> str:
-    """The bytes as text: as they say, else as UTF-8, else as Windows-1252."""
-    for name in (charset, "utf-8", "windows-1252"):
-        if name:
-            try:
-                return raw.decode(name)
-            except (LookupError, ValueError):
-                continue
-    return raw.decode("windows-1252", "replace")
-
-
-def _addresses(message: Message, name: str) -> list[tuple[str, str]]:
-    raw = [str(value)[:_LONGEST_HEADER] for value in message.get_all(name, [])]
+def _addresses(headers: Headers, name: str) -> list[tuple[str, str]]:
+    raw = [one_line(raw_text(value)) for value in headers.get(name, [])[:10]]
     # The address is found before encoded words are opened: an opened name may hold a comma or an '@'.
-    found = getaddresses([value.replace("\r", " ").replace("\n", " ") for value in raw])
-    named = [(one_line(_decoded(n)), one_line(_decoded(a))) for n, a in found if "@" in a]
-    if named:
+    try:
+        found = getaddresses(raw)
+    except _BROKEN:
+        found = []
+    if named := [(opened(n), opened(a)) for n, a in found if "@" in a]:
         return named
-    inside = re.search(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,255}", one_line(_decoded(" ".join(raw))))
+    inside = _ADDRESS.search(opened(" ".join(raw)))
     return [("", inside[0])] if inside else []
 
 
-def _date(message: Message) -> datetime | None:
+def _date(headers: Headers) -> datetime | None:
     try:
-        found = parsedate_to_datetime(_header(message, "Date"))
+        found = parsedate_to_datetime(_header(headers, "date"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC) if found else None
+
+
+@dataclass(slots=True)
+class _Passage:
+    """Texts that say the same in two ways: what a mail's alternative holds, or one part that stands alone."""
+
+    plain: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+
+    def read(self) -> str:
+        plain = "\n".join(self.plain)
+        return plain if plain.strip() else "\n".join(readable(html) for html in self.html)
 
 
 def _content(message: Message) -> tuple[str, tuple[Attachment, ...]]:
-    plain = html = ""
+    passages: dict[int, _Passage] = {}
     attachments: list[Attachment] = []
-    for part in _parts(message):
+    for part, alternative in _leaves(message):
         content_type = part.get_content_type()
-        raw = _payload(part)
-        name = part.get_filename()
-        is_text = (
-            content_type in ("text/plain", "text/html") and part.get_content_disposition() != "attachment"
-        )
-        if is_text and not name and content_type == "text/plain" and not plain:
-            plain = _text(raw, part.get_content_charset())[:_LONGEST_TEXT]
-        elif is_text and not name and content_type == "text/html" and not html:
-            html = _text(raw, part.get_content_charset())[: _LONGEST_TEXT * 5]
-        elif (name or not is_text) and len(attachments) < _MOST_ATTACHMENTS:
-            shown = one_line(_decoded(str(name)))[:255] if name else content_type
-            attachments.append(Attachment(shown, content_type[:100], len(raw)))
-    text = plain if plain.strip() else readable(html)
-    return clean(text).strip()[:_LONGEST_TEXT], tuple(attachments)
+        name = _filename(part)
+        # A multipart without parts was cut off, or has no boundary: what is in it is shown as it is.
+        broken = content_type.startswith("multipart/")
+        if broken or (
+            content_type in ("text/plain", "text/html")
+            and not name
+            and part.get_content_disposition() != "attachment"
+        ):
+            passage = passages.setdefault(alternative or id(part), _Passage())
+            text = charset.text(_payload(part)[:_LONGEST_PART], _charset(part))
+            (passage.html if content_type == "text/html" else passage.plain).append(text)
+        elif len(attachments) < _MOST_ATTACHMENTS:
+            attachments.append(
+                Attachment(name or content_type[:100], content_type[:100], len(_payload(part)))
+            )
+    texts = [clean(passage.read()).strip() for passage in passages.values()]
+    return "\n\n".join(text for text in texts if text)[:_LONGEST_TEXT].strip(), tuple(attachments)
 
 
-def _parts(message: Message) -> Iterator[Message]:
-    """The leaves, in order, without recursion: a hostile mail nests deeper than Python does."""
-    waiting = [message]
+def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
+    """The leaves in order, each with its outermost alternative (0: none).
+
+    Without recursion: a hostile mail nests deeper than Python does.
+    """
+    waiting: list[tuple[Message, int]] = [(message, 0)]
     seen = 0
     while waiting and seen < _MOST_PARTS:
-        part = waiting.pop()
+        part, alternative = waiting.pop()
         seen += 1
-        inner = part.get_payload()
+        # A text is not asked for here: it would be decoded, by a charset that may be no name at all.
+        inner = part.get_payload() if part.is_multipart() else None
         if part.get_content_maintype() == "multipart" and isinstance(inner, list):
-            waiting.extend(p for p in reversed(list(inner)) if isinstance(p, Message))
+            if part.get_content_subtype() == "alternative":
+                alternative = alternative or id(part)
+            waiting.extend((p, alternative) for p in reversed(inner) if isinstance(p, Message))
         else:
-            yield part
+            yield part, alternative
 
 
 def _payload(part: Message) -> bytes:
-    inner = part.get_payload()
-    if isinstance(inner, list):  # message/rfc822: a mail inside the mail
-        return b"".join(p.as_bytes() for p in inner if isinstance(p, EmailMessage | Message))
-    raw = part.get_payload(decode=True)
+    try:
+        if part.is_multipart():  # message/rfc822: a mail inside the mail
+            return b"".join(p.as_bytes() for p in part.get_payload() if isinstance(p, Message))
+        raw = part.get_payload(decode=True)
+    except _BROKEN:
+        return b""
     return raw if isinstance(raw, bytes) else b""
 
 
-class _Readable(HTMLParser):
-    _SILENT = frozenset({"script", "style", "head", "title", "template"})
-    _BLOCKS = frozenset(
-        {"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "blockquote", "ul", "ol"}
-    )
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._SILENT:
-            self._silent += 1
-        elif tag in self._BLOCKS:
-            self.pieces.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._SILENT:
-            self._silent = max(0, self._silent - 1)
-        elif tag in self._BLOCKS and tag != "br":
-            self.pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.pieces.append(re.sub(r"\s+", " ", data))
+def _charset(part: Message) -> str | None:
+    try:
+        return part.get_content_charset()
+    except _BROKEN:
+        return None
 
 
-def readable(html: str) -> str:
-    """HTML as text: blocks on lines of their own, nothing of scripts and styles."""
-    if not html:
+def _filename(part: Message) -> str:
+    """The last component of the name that the part gives itself, '' where it gives none."""
+    probe = Message()  # with its headers as text: `get` on the part replaces every byte beyond ASCII
+    for name, value in part.raw_items():
+        if name.lower() in ("content-type", "content-disposition"):
+            probe[name] = one_line(raw_text(str(value)))
+    try:
+        name = probe.get_filename() or ""
+    except _BROKEN:
         return ""
-    reader = _Readable()
-    reader.feed(html)
-    reader.close()
-    lines = [line.strip() for line in "".join(reader.pieces).split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return re.split(r"[/\\]", opened(str(name)))[-1].strip(" .")[:255]

@@ -12,7 +12,8 @@ import threading
 from dataclasses import dataclass
 from imaplib import IMAP4
 
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import LoginError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import clock, db
@@ -23,18 +24,18 @@ from intake import journal, lease, sources
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.connection import Connection, Fetched
 from intake.mailbox.settings import MailboxSettings
+from intake.mailbox.troubles import BROKEN, Troubles
 from intake.sources import LoadedSource
 from models.mailbox import MailboxPosition
 from models.source import Channel
 
-#: What a mail server's end of the line may raise; all of it may pass.
-TRANSIENT = (IMAPClientError, IMAP4.error, OSError, Unavailable)
 _LONGEST_WAIT = 30.0
 _AFTER_REFUSAL = 60.0
-_SOON = 1.0
 _RENEW_SECONDS = lease.TERM.total_seconds() / 3
-#: A message that could not be fetched alone so often is set aside, visible as failed.
-_MOST_FETCHES = 3
+#: How long the watchers may take to end with their process.
+_LAST_SECONDS = 5.0
+#: How often a quiet mailbox notes that it is being watched.
+_SEEN_SECONDS = 60.0
 ADAPTER = Mailbox()
 log = logger(__name__)
 
@@ -47,7 +48,7 @@ class LeaseLost(PortariaError):
 class Position:
     """How far a folder has been read."""
 
-    uidvalidity: int | None
+    uidvalidity: int
     last_uid: int
 
 
@@ -58,87 +59,92 @@ class Watcher:
         self.source = source
         self.stop = stop
         self.holder = lease.new_holder()
-        self._renewed = float("-inf")
-        self._refusals: dict[int, int] = {}
+        self._right = Right(f"mailbox:{source.id}", self.holder, stop)
+        self._failures = 0
+        self._troubles = Troubles()
 
     def run(self) -> None:
         """Goes on through everything that may pass; only a refused sign-in makes it wait long."""
-        failures = 0
+        keeper = threading.Thread(target=self._right.keep, name=f"lease of {self.source.key}", daemon=True)
+        keeper.start()
         while not self.stop.is_set():
-            try:
-                settings = self.source.read(MailboxSettings)
-                if not self._renew():
-                    self.stop.wait(1)
-                    continue
-                self._watch(settings)
-                failures = 0
-            except LeaseLost:
-                self.stop.wait(1)
-            except LoginError as error:
-                log.error("mailbox.sign_in_refused", mailbox=self.source.key, error=str(error))  # noqa: TRY400
-                self._note(f"sign-in refused: {error}")
-                self._wait(_AFTER_REFUSAL)
-            except TRANSIENT as error:
-                failures += 1
-                wait = min(2.0 ** (failures - 1), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
-                log.warning(
-                    "mailbox.interrupted", mailbox=self.source.key, error=str(error), again_in_seconds=wait
-                )
-                self._note(f"interrupted: {error}")
-                self._wait(wait)
-        self._give_back()
+            if self._right.taken.wait(0.5) and not self.stop.is_set():
+                self.stop.wait(self._once())
+        keeper.join()
+        self._right.give_back()
+
+    def _once(self) -> float:
+        """Watches as long as it goes; returns after how many seconds to begin anew."""
+        try:
+            self._watch(self.source.read(MailboxSettings))
+        except LeaseLost:
+            log.info("mailbox.lease_lost", mailbox=self.source.key)
+            return _RENEW_SECONDS
+        except LoginError as error:
+            log.error("mailbox.sign_in_refused", mailbox=self.source.key, error=str(error))  # noqa: TRY400
+            self._note(f"sign-in refused: {error}")
+            return _AFTER_REFUSAL
+        except (IMAP4.error, OSError, Unavailable) as error:
+            return self._interrupted(error)
+        except Exception as error:  # a thread that ends would end the mailbox, and nobody would see it
+            log.exception("mailbox.failed", mailbox=self.source.key)
+            return self._interrupted(error)
+        return 0.0
+
+    def _interrupted(self, error: Exception) -> float:
+        self._failures += 1
+        wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
+        words = str(error) or type(error).__name__
+        log.warning("mailbox.interrupted", mailbox=self.source.key, error=words, again_in_seconds=wait)
+        self._note(f"interrupted: {words}")
+        return wait
 
     def _watch(self, settings: MailboxSettings) -> None:
         with Connection(settings) as server:
             uidvalidity = server.open()
             position = self._position(settings.folder, uidvalidity)
-            self._note("watching")
-            looked, wait = float("-inf"), 0.0
+            noted = looked = float("-inf")
             while not self.stop.is_set():
-                if not self._renew():
+                if not self._right.held():
                     raise LeaseLost("another host has taken over")
-                if server.told or clock.monotonic() - looked >= wait:
+                now = clock.monotonic()
+                if self._failures == 0 and now - noted > _SEEN_SECONDS:
+                    self._note("watching")
+                    noted = now
+                if server.told or now - looked >= settings.poll_seconds:
                     server.told = False
-                    looked = clock.monotonic()
-                    before, position = position, self._read(server, settings.folder, position)
-                    # A message that came while we read may have been announced in an answer to us
-                    # and then is not announced again: look once more before trusting the server.
-                    wait = _SOON if position != before else settings.poll_seconds
-                server.wait(min(_RENEW_SECONDS, wait), self.stop)
+                    looked = now
+                    position = self._read(server, settings.folder, position)
+                    self._failures = 0
+                until_next = max(0.0, looked + settings.poll_seconds - clock.monotonic())
+                server.wait(min(_RENEW_SECONDS, until_next), self.stop)
 
     def _read(self, server: Connection, folder: str, position: Position) -> Position:
-        """Journals what is new, in order; a message that cannot be had is tried alone, then set aside."""
+        """Journals what is new, in order."""
         for batch in server.batches(position.last_uid):
-            try:
-                messages = server.fetch(batch)
-            except (IMAPClientError, IMAP4.error, OSError) as error:
-                if len(batch) > 1 and not isinstance(error, OSError | IMAP4.abort):
-                    for uid in batch:
-                        position = self._store(folder, position, self._alone(server, uid))
-                    continue
-                if (placeholder := self._refused(batch[0], error)) is None:
-                    raise
-                messages = [placeholder]
-            position = self._store(folder, position, messages)
             if self.stop.is_set():
                 break
+            groups = [[uid] for uid in batch] if self._troubles.near(batch) else [batch]
+            while groups and not self.stop.is_set():
+                group = groups.pop(0)
+                try:
+                    messages = self._fetched(server, group)
+                except (IMAP4.error, OSError) as error:
+                    self._troubles.note(group, error)
+                    if len(group) == 1 or isinstance(error, BROKEN):
+                        raise
+                    groups = [[uid] for uid in group]  # which of them is it?
+                    continue
+                position = self._store(folder, position, messages)
         return position
 
-    def _alone(self, server: Connection, uid: int) -> list[Fetched]:
-        try:
-            return server.fetch([uid])
-        except IMAPClientError as error:
-            if (placeholder := self._refused(uid, error)) is None:
-                raise
-            return [placeholder]
-
-    def _refused(self, uid: int, error: Exception) -> Fetched | None:
-        """Counts a failed fetch; after some, what stands in the message's place."""
-        self._refusals[uid] = self._refusals.get(uid, 0) + 1
-        if self._refusals[uid] < _MOST_FETCHES:
-            return None
-        log.error("mailbox.message_refused", mailbox=self.source.key, uid=uid, error=str(error))
-        return Fetched(uid, b"", {"uid": uid, "fetch_error": f"{type(error).__name__}: {error}"[:300]})
+    def _fetched(self, server: Connection, uids: list[int]) -> list[Fetched]:
+        if len(uids) > 1 or (trouble := self._troubles.hopeless(uids[0])) is None:
+            return server.fetch(uids)
+        # That the headers can be had tells that it is the message and not the line.
+        head = server.headers(uids[0])
+        log.error("mailbox.message_set_aside", mailbox=self.source.key, uid=uids[0], error=trouble)
+        return [Fetched(uids[0], head, {"uid": uids[0], "fetch_error": trouble})]
 
     def _store(self, folder: str, position: Position, messages: list[Fetched]) -> Position:
         if not messages:
@@ -148,15 +154,19 @@ class Watcher:
         for message in messages:
             delivery = message.delivery(folder, position.uidvalidity, clock.now())
             key = ADAPTER.dedupe_key(delivery, settings)
-            if not message.body:
+            if "fetch_error" in message.facts or not message.body:
                 key = f"refused:{folder}:{position.uidvalidity}:{message.uid}"
             entries.append(journal.Entry(self.source.id, ADAPTER.name, key, delivery))
         moved = Position(position.uidvalidity, max(m.uid for m in messages))
         with db.unit_of_work() as session:
-            if lease.hold(session, self._lease, self.holder) is None:
+            row = _row(session, self.source.id, folder)
+            if not self._right.confirm(session) or (row.uidvalidity, row.last_uid) != (
+                position.uidvalidity,
+                position.last_uid,
+            ):
                 raise LeaseLost("another host has taken over")
             receipts = journal.append(session, entries)
-            _row(session, self.source.id, folder).last_uid = moved.last_uid
+            row.last_uid = moved.last_uid
         for receipt in receipts:
             (ACCEPTED if receipt.new else REPEATED).labels("email").inc()
         return moved
@@ -165,49 +175,71 @@ class Watcher:
         """Where to go on; a folder whose UIDs mean something else now is read from its beginning."""
         with db.unit_of_work() as session:
             row = _row(session, self.source.id, folder)
+            if not self._right.confirm(session):
+                raise LeaseLost("another host has taken over")
             if row.uidvalidity != uidvalidity:
                 if row.uidvalidity is not None:
                     log.warning("mailbox.uidvalidity_changed", mailbox=self.source.key)
                 row.uidvalidity, row.last_uid = uidvalidity, 0
+                self._troubles = Troubles()
             return Position(uidvalidity, row.last_uid)
-
-    @property
-    def _lease(self) -> str:
-        return f"mailbox:{self.source.id}"
-
-    def _renew(self) -> bool:
-        if clock.monotonic() - self._renewed < _RENEW_SECONDS:
-            return True
-        with db.unit_of_work(durable=False) as session:
-            held = lease.hold(session, self._lease, self.holder) is not None
-        self._renewed = clock.monotonic() if held else float("-inf")
-        return held
-
-    def _wait(self, seconds: float) -> None:
-        """Waits, and stays the one who watches meanwhile."""
-        end = clock.monotonic() + seconds
-        while not self.stop.wait(min(_RENEW_SECONDS, max(0.0, end - clock.monotonic()))):
-            if clock.monotonic() >= end:
-                return
-            try:
-                self._renew()
-            except Unavailable:
-                continue
 
     def _note(self, state: str) -> None:
         try:
             with db.unit_of_work(durable=False) as session:
-                row = _row(session, self.source.id, self.source.settings.get("folder", "INBOX"))
+                row = _row(session, self.source.id, str(self.source.settings.get("folder", "INBOX")))
                 row.state, row.seen_at = state[:500], clock.now()
-        except Unavailable:
-            log.warning("mailbox.state_not_noted", mailbox=self.source.key)
+        except (Unavailable, SQLAlchemyError) as error:
+            log.warning("mailbox.state_not_noted", mailbox=self.source.key, error=str(error))
 
-    def _give_back(self) -> None:
+
+class Right:
+    """A watcher's right to its mailbox: a lease, renewed by a thread of its own.
+
+    A fetch may take longer than the lease. Were it renewed between fetches, two hosts would take a
+    large message from each other for ever.
+    """
+
+    def __init__(self, name: str, holder: str, stop: threading.Event) -> None:
+        self.taken = threading.Event()
+        self._name = name
+        self._holder = holder
+        self._stop = stop
+        self._until = float("-inf")
+
+    def keep(self) -> None:
+        """Takes and renews the lease until told to stop."""
+        while not self._stop.is_set():
+            began = clock.monotonic()
+            try:
+                with db.unit_of_work(durable=False) as session:
+                    held = self.confirm(session)
+            except (Unavailable, SQLAlchemyError) as error:
+                log.warning("mailbox.lease_not_renewed", lease=self._name, error=str(error))
+                held = self.held()
+            else:
+                self._until = began + lease.TERM.total_seconds() if held else float("-inf")
+            if held:
+                self.taken.set()
+            else:
+                self.taken.clear()
+            self._stop.wait(_RENEW_SECONDS if held else 1)
+
+    def held(self) -> bool:
+        """Whether it was renewed in time."""
+        return clock.monotonic() < self._until
+
+    def confirm(self, session: Session) -> bool:
+        """Whether it is held in this transaction; what is written beside it counts only then."""
+        return lease.hold(session, self._name, self._holder) is not None
+
+    def give_back(self) -> None:
+        """Lets another one have it at once."""
         try:
             with db.unit_of_work(durable=False) as session:
-                lease.release(session, self._lease, self.holder)
-        except Unavailable:
-            log.warning("mailbox.lease_not_given_back", mailbox=self.source.key)
+                lease.release(session, self._name, self._holder)
+        except (Unavailable, SQLAlchemyError) as error:
+            log.warning("mailbox.lease_not_given_back", lease=self._name, error=str(error))
 
 
 def _row(session: Session, source_id: int, folder: str) -> MailboxPosition:
@@ -221,7 +253,8 @@ def _row(session: Session, source_id: int, folder: str) -> MailboxPosition:
 
 def watch_all(stop: threading.Event) -> None:
     """Keeps one watcher for each mailbox of the workspace, and follows its changes, until told to stop."""
-    running: dict[int, tuple[LoadedSource, threading.Event, threading.Thread]] = {}
+    running: dict[int, _Running] = {}
+    ending: list[_Running] = []
     while not stop.is_set():
         try:
             wanted = {s.id: s for s in sources.book().of(Channel.EMAIL)}
@@ -229,22 +262,33 @@ def watch_all(stop: threading.Event) -> None:
             log.warning("mailboxes.database_unavailable", error=str(error))
             stop.wait(1)
             continue
-        for source_id, (known, ended, thread) in list(running.items()):
-            source = wanted.get(source_id)
-            if source is None or source.settings != known.settings or not thread.is_alive():
-                ended.set()
-                thread.join(10)
-                del running[source_id]
+        for source_id, one in list(running.items()):
+            if not (one.thread.is_alive() and _same(one.source, wanted.get(source_id))):
+                # Who follows it waits for its lease; nobody else has to wait.
+                one.stop.set()
+                ending.append(running.pop(source_id))
+        ending = [one for one in ending if one.thread.is_alive()]
         for source_id, source in wanted.items():
             if source_id not in running:
-                ended = threading.Event()
-                thread = threading.Thread(
-                    target=Watcher(source, ended).run, name=f"mailbox {source.key}", daemon=True
-                )
-                thread.start()
-                running[source_id] = (source, ended, thread)
+                running[source_id] = _Running(source)
         stop.wait(0.5)
-    for _, ended, _ in running.values():
-        ended.set()
-    for _, _, thread in running.values():
-        thread.join(5)
+    ending += running.values()
+    for one in ending:
+        one.stop.set()
+    end = clock.monotonic() + _LAST_SECONDS
+    for one in ending:
+        one.thread.join(max(0.0, end - clock.monotonic()))
+
+
+class _Running:
+    def __init__(self, source: LoadedSource) -> None:
+        self.source = source
+        self.stop = threading.Event()
+        self.thread = threading.Thread(
+            target=Watcher(source, self.stop).run, name=f"mailbox {source.key}", daemon=True
+        )
+        self.thread.start()
+
+
+def _same(before: LoadedSource, now: LoadedSource | None) -> bool:
+    return now is not None and (before.settings, before.problem) == (now.settings, now.problem)

@@ -43,7 +43,7 @@ class Traffic:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        threads = [threading.Thread(target=self._send) for _ in range(6)]
+        threads = [threading.Thread(target=self._send, daemon=True) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -120,23 +120,29 @@ def new_enquiry_flows(service: Service, n: int) -> float:
     return time.monotonic() - start
 
 
+def kill(service: Service, name: str) -> None:
+    """Kills one process, once it is there."""
+    pid: Any = wait_for(lambda: service.children().get(name), 5, f"there is no {name}")
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.faults
 def test_each_process_is_killed_in_the_middle_of_traffic() -> None:
     chance = random.Random(SEED)
     with PymapServer() as mailbox, Service(workspace(mailbox), TWILIO_AUTH_TOKEN=TOKEN) as service:
         traffic = Traffic(service, mailbox)
-        thread = threading.Thread(target=traffic.run)
+        thread = threading.Thread(target=traffic.run, daemon=True)
         thread.start()
         for name in ("worker", "web", "scheduler", "mailboxes", "broker", "worker", "web"):
             time.sleep(chance.uniform(0.5, 1.0))
-            os.kill(service.children()[name], signal.SIGKILL)
+            kill(service, name)
         time.sleep(0.5)
         service.kill()  # and all of it at once
         service.start()
         thread.join()
         check(service, traffic)
         assert new_enquiry_flows(service, 1) < 5
-        os.kill(service.children()["worker"], signal.SIGKILL)
+        kill(service, "worker")
         assert new_enquiry_flows(service, 2) < 5
 
 
@@ -144,7 +150,7 @@ def test_each_process_is_killed_in_the_middle_of_traffic() -> None:
 def test_the_broker_is_wiped_in_the_middle_of_traffic() -> None:
     with PymapServer() as mailbox, Service(workspace(mailbox), TWILIO_AUTH_TOKEN=TOKEN) as service:
         traffic = Traffic(service, mailbox)
-        thread = threading.Thread(target=traffic.run)
+        thread = threading.Thread(target=traffic.run, daemon=True)
         thread.start()
         with redis.Redis.from_url((service.folder / "var" / "broker.url").read_text()) as client:
             while thread.is_alive():

@@ -109,7 +109,7 @@ class Service:
         assert self.process is not None
         found = {}
         for line in subprocess.run(
-            ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+            ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
         ).stdout.splitlines():
             pid, ppid, args = line.split(None, 2)
             if ppid == str(self.process.pid):

@@ -1,0 +1,55 @@
+"""`python -m bench`: measures, prints the table, and writes it as JSON where asked to."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from bench import drain, idle, intake
+from bench.load import generator
+from bench.postgres_store import Postgres
+from bench.report import Report
+from bench.sqlite_store import Sqlite
+from bench.store import Store
+
+NAMES = ("intake", "idle", "drain")
+
+
+def main() -> None:
+    """Reads the command line and does what it says."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="under a minute, rougher")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--postgres", metavar="URL", help="measure on this server too, in a database of its own"
+    )
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(NAMES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    # So that whatever is running is ended and removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    stores: list[Store] = [Sqlite(), *([Postgres(asked.postgres)] if asked.postgres else [])]
+    report = Report()
+    begin = time.perf_counter()
+    for store in stores:
+        for name in asked.names or NAMES:
+            print(f"{name} on {store.name} …", flush=True)
+            if name == "intake":
+                with generator() as made:
+                    intake.measure(report, store, made, quick=asked.quick)
+            elif name == "idle":
+                idle.measure(report, store, quick=asked.quick)
+            else:
+                drain.measure(report, store, quick=asked.quick)
+    report.notes.append(f"Measured in {time.perf_counter() - begin:.0f} s.")
+    print("\n" + report.table())
+    if asked.json:
+        report.write(asked.json)
+
+
+if __name__ == "__main__":
+    main()
