@@ -28,8 +28,11 @@ run: $(VENV)/.run ## Start everything on http://127.0.0.1:8000 with the example 
 test: $(VENV)/.dev ## Run the default tests: no server, no browser, no root
 	@$(BIN)/python -m pytest -n 2 -m "not servers and not browser"
 
-test-servers: $(VENV)/.dev ## Run the tests that need PostgreSQL, Redis, RabbitMQ and Dovecot
+test-servers: $(VENV)/.dev ## Run the tests that need PostgreSQL, Redis, RabbitMQ and Dovecot, and the others on PostgreSQL
 	@$(BIN)/python -m pytest -m servers
+	@PORTARIA_TEST_POSTGRES=$${PORTARIA_TEST_POSTGRES:-postgresql://postgres@127.0.0.1:5432/postgres} \
+		$(BIN)/python -m pytest -n 2 -m "not servers and not browser and not faults" \
+		tests/crm tests/intake tests/rules tests/worker tests/workspace tests/api tests/console
 
 test-browser: $(VENV)/.dev ## Run the tests that need Chromium
 	@$(BIN)/python -m pytest -m browser

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import files
 
 from flask import Blueprint, Response, current_app, jsonify
-from flask_openapi3 import OpenAPI
 
 docs = Blueprint(
     "api_docs",

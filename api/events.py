@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from api.auth import require
 from api.paging import Page, page

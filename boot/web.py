@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 
-from flask_openapi3 import OpenAPI
+from flask_openapi3.openapi import OpenAPI
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 

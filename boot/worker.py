@@ -9,7 +9,6 @@ from core import db, queue
 from core.errors import Invalid
 from core.redis_broker import BellBroker
 from core.settings import settings
-from intake import pipeline
 from worker import actors
 
 #: Milliseconds an idle consumer waits for its bell before it looks anyway.

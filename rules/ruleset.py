@@ -16,7 +16,6 @@ from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
 from rules.schema import Rule, by_trigger, read
 
-
 _MOST_KEPT = 8
 _kept: dict[tuple[int, str], Ruleset] = {}
 

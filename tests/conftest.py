@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from core import db, queue
 from core.settings import settings
 from intake import sources
 from models import Base
+from tests.servers.postgres import own_postgres
 
 # Nothing that the machine has configured may help a test.
 for _name in ("DATABASE_URL", "BROKER_URL", "REDIS_URL", "SMTP_URL"):
@@ -50,11 +52,33 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session")
+def postgres_url(worker_id: str) -> Iterator[str | None]:
+    """A database of this run's own with all tables, where PORTARIA_TEST_POSTGRES names a server."""
+    server = os.environ.get("PORTARIA_TEST_POSTGRES")
+    if not server:
+        yield None
+        return
+    with own_postgres(server, f"portaria_test_{worker_id}") as url:
+        engine = create_engine(url)
+        Base.metadata.create_all(engine)
+        engine.dispose()
+        yield url
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[db.Database]:
-    """This process's database: a fresh SQLite file with all tables, and no broker to ring."""
-    made = db.configure(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(made.engine)
+def database(tmp_path: Path, postgres_url: str | None) -> Iterator[db.Database]:
+    """This process's database with all tables, empty, and no broker to ring.
+
+    A fresh SQLite file; on PostgreSQL the session's database, emptied.
+    """
+    made = db.configure(postgres_url or f"sqlite:///{tmp_path / 'test.db'}")
+    if postgres_url is None:
+        Base.metadata.create_all(made.engine)
+    else:
+        tables = ", ".join(f'"{name}"' for name in Base.metadata.tables)
+        with made.engine.begin() as connection:
+            connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
     queue.configure(None)
     yield made
     made.close()

@@ -29,7 +29,7 @@ def declare(broker: Broker, *, threads: int) -> None:
         _shielded(lambda: steps.run_step(int(step_id)), "step", step_id)
 
     for function, name, priority in ((process_event, queue.PROCESS_EVENT, 0), (run_step, queue.RUN_STEP, 10)):
-        actor(function, actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)
+        actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)
 
 
 def _shielded(work: Callable[[], None], kind: str, row_id: str) -> None:

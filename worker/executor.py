@@ -17,7 +17,7 @@ from worker.outbound import smtp, webhook
 
 log = logger(__name__)
 # What an adapter says of an event decides at once; any other failure is tried again.
-_STATES = {
+_STATES: dict[type[Exception], EventState] = {
     Unreadable: EventState.FAILED,
     Ignored: EventState.IGNORED,
     Quarantined: EventState.QUARANTINED,
@@ -31,17 +31,18 @@ def process_event(event_id: str) -> None:
     if held is None:
         return
     try:
-        if held.attempt > journal.MOST_ATTEMPTS:
-            raise Unreadable(f"processing it was cut off {journal.MOST_ATTEMPTS} times")
         with db.unit_of_work() as session:
             event = journal.claimed(session, held)
             if event is None:
                 return
-            pipeline.process(session, event)
+            if held.attempt > journal.MOST_ATTEMPTS:
+                journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
+            else:
+                pipeline.process(session, event)
         pipeline.count(event)
     except Unavailable:
         raise  # nothing was written; the lease runs out and the sweep rings again
-    except Exception as error:  # kept with the event, which stays visible and replayable
+    except Exception as error:  # noqa: BLE001  kept with the event, which stays visible and replayable
         _set_aside(held, error)
 
 

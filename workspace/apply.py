@@ -18,10 +18,14 @@ from rules import ruleset
 from workspace.check import Checked
 from workspace.schema import TeamEntry, UserEntry
 
+_DOCUMENTS: tuple[tuple[str, type[Calendar | Template]], ...] = (
+    ("calendars", Calendar),
+    ("templates", Template),
+)
 CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
 
 
-class DryRun(Exception):  # noqa: N818  not an error: it takes back what a dry run did
+class DryRun(Exception):
     """Raised by the caller at the end of a transaction whose changes are not wanted."""
 
 
@@ -57,7 +61,7 @@ def apply(session: Session, checked: Checked, *, by: str) -> list[Change]:
         changes += _users(session, checked.file.users)
     if checked.file.teams is not None:
         changes += _teams(session, checked.file.teams)
-    for part, table in (("calendars", Calendar), ("templates", Template)):
+    for part, table in _DOCUMENTS:
         if stored.get(part) is not None:
             changes += _documents(session, table, part, stored[part])
     for part, channel in CHANNELS.items():
@@ -161,10 +165,10 @@ def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
 
 
 def _documents(
-    session: Session, table: type[Calendar] | type[Template], part: str, wanted: Sequence[dict[str, Any]]
+    session: Session, table: type[Calendar | Template], part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
     one = part.removesuffix("s")
-    standing = {d.key: d for d in session.scalars(select(table))}
+    standing: dict[str, Calendar | Template] = {d.key: d for d in session.scalars(select(table))}
     changes = []
     for settings in wanted:
         key = settings["key"]

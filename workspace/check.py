@@ -214,7 +214,7 @@ def _spoken(path: Iterable[str | int]) -> str:
 
 def _sealed(values: Mapping[str, Any], file: WorkspaceFile) -> dict[str, Any]:
     """The values as written, with every secret that is not a reference sealed."""
-    stored = _copied(values)
+    stored: dict[str, Any] = _copied(values)
     for path in _secret_paths(file, ()):
         around: Any = stored
         for step in path[:-1]:

@@ -7,7 +7,6 @@ from email import message_from_bytes
 from typing import Any
 from zoneinfo import ZoneInfo
 
-
 from rules.calendar import BusinessCalendar
 from rules.duration import parse
 from tests.servers.mail import PASSWORD, USER, Mailbox, PymapServer, SmtpRelay, SmtpSink
@@ -15,7 +14,7 @@ from tests.servers.port import wait_for
 from tests.servers.service import Service
 from tests.servers.twilio import missed_call, signed
 
-TOKEN = "3f0d2c1b4a5968778695a4b3c2d1e0f9"  # noqa: S105  made up
+TOKEN = "3f0d2c1b4a5968778695a4b3c2d1e0f9"
 WORKSPACE = """
 workspace: {{name: Acme, country: BR, timezone: America/Sao_Paulo, currency: BRL}}
 users:

@@ -22,7 +22,7 @@ from models.inbound import InboundEvent
 from tests.factories import WORKSPACE, configure
 from tests.servers.twilio import missed_call, signed
 
-TOKEN = "t0ken"  # noqa: S105  made up
+TOKEN = "t0ken"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 SCRIPT = {"Accept": "application/json"}
 GOOD = {"name": "Ana", "email": "ana@client.test", "message": "Olá"}

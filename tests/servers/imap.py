@@ -14,6 +14,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from tests.servers.mail import PASSWORD, USER
@@ -150,10 +151,8 @@ class _Session:
             self.close()
 
     def close(self) -> None:
-        try:
+        with suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.sock.close()
 
     def say(self, raw: bytes) -> None:
@@ -182,11 +181,11 @@ class _Session:
         if name == "UID FETCH" and server.cuts and b"BODY[" in said:
             self.say(said[: server.cuts.popleft()])
             raise Cut
-        self.say(said + f"{tag} {result}\r\n".encode())
+        extra = server.starttls_extra if name == "STARTTLS" else b""
+        self.say(said + f"{tag} {result}\r\n".encode() + extra)
         if name == "LOGOUT":
             raise Cut
         if name == "STARTTLS" and server.starttls:
-            self.say(server.starttls_extra)
             self.sock = server.starttls.wrap_socket(self.sock, server_side=True)
             self.reader = self.sock.makefile("rb")
 
@@ -237,8 +236,8 @@ class _Session:
             return b"", "NO [NONEXISTENT] there is no such folder"
         with self.server.lock:
             self.seen = [uid for uid, _ in self.server.messages]
-            said = f"* {len(self.seen)} EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY {self.server.uidvalidity}] .\r\n"
-            return said.encode(), "OK [READ-ONLY] done"
+            said = b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(self.seen)
+            return said + b"* OK [UIDVALIDITY %d] .\r\n" % self.server.uidvalidity, "OK [READ-ONLY] done"
 
     def on_noop(self, tag: str, command: str) -> tuple[bytes, str]:
         return b"", "OK done"

@@ -20,7 +20,7 @@ from imapclient import IMAPClient
 
 from tests.servers.port import free_port, listens, wait_for
 
-USER, PASSWORD = "sales", "imap-secret"  # noqa: S105  made up
+USER, PASSWORD = "sales", "imap-secret"
 
 
 class Mailbox(Protocol):

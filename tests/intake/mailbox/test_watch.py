@@ -1,0 +1,670 @@
+"""The watcher against a server with bad days: nothing lost, nothing doubled, nothing of the mailbox touched."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from imapclient import SocketTimeout
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+
+from core import clock, db
+from core.errors import Unavailable, Unreadable
+from core.settings import settings
+from intake import journal, lease, sources
+from intake.delivery import Delivery
+from intake.mailbox import connection, watch
+from intake.mailbox.adapter import Mailbox
+from intake.mailbox.settings import MailboxSettings
+from models.inbound import InboundEvent
+from models.lease import Lease
+from models.mailbox import MailboxPosition
+from models.source import Channel
+from tests.factories import configure
+from tests.servers.imap import ImapServer
+from tests.servers.mail import PASSWORD, USER
+from tests.servers.port import wait_for
+
+
+@pytest.fixture(autouse=True)
+def short_waits(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(connection, "TIMEOUT", SocketTimeout(connect=2, read=3))
+
+
+@pytest.fixture
+def server() -> Iterator[ImapServer]:
+    with ImapServer() as made:
+        yield made
+    assert made.misuse == []
+
+
+def mail(n: int | str, *, message_id: str = "", text: str = "Quanto custa?") -> bytes:
+    return (
+        f"From: Maria <maria{n}@client.test>\r\nSubject: Message {n}\r\n"
+        f"Message-ID: {message_id or f'<{n}@client.test>'}\r\n\r\n{text}\r\n"
+    ).encode()
+
+
+def mailbox(server: ImapServer, key: str = "sales", **more: Any) -> str:
+    values = {"security": "none", "username": USER, "password": PASSWORD, "poll_seconds": 60} | more
+    rest = ", ".join(f"{name}: {value}" for name, value in values.items())
+    return f"  - {{key: {key}, host: 127.0.0.1, port: {server.port}, {rest}}}\n"
+
+
+def declare(*mailboxes: str) -> None:
+    if mailboxes:
+        configure(mailboxes="".join(mailboxes))
+    else:
+        configure(mailboxes="  []")
+    sources.forget()
+
+
+@contextmanager
+def watching(key: str = "sales") -> Iterator[watch.Watcher]:
+    source = sources.book().sources[(Channel.EMAIL, key)]
+    stop = threading.Event()
+    watcher = watch.Watcher(source, stop)
+    with running(watcher.run, stop):
+        yield watcher
+
+
+@contextmanager
+def running(what: Any, stop: threading.Event, *args: Any) -> Iterator[None]:
+    thread = threading.Thread(target=what, args=args, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def events() -> list[InboundEvent]:
+    with db.reading() as session:
+        return list(
+            session.scalars(
+                select(InboundEvent).order_by(InboundEvent.id).options(undefer(InboundEvent.body))
+            )
+        )
+
+
+def bodies() -> list[bytes]:
+    return [event.body for event in events()]
+
+
+def position(folder: str = "INBOX") -> MailboxPosition | None:
+    with db.reading() as session:
+        return session.scalars(select(MailboxPosition).where(MailboxPosition.folder == folder)).one_or_none()
+
+
+def state() -> str:
+    found = position()
+    return found.state if found else ""
+
+
+def arrives(*wanted: bytes, within: float = 5) -> None:
+    """Exactly these are in the journal, in this order, and it stays so."""
+    try:
+        wait_for(lambda: len(bodies()) >= len(wanted), within, "not all messages are in the journal")
+    finally:
+        assert bodies() == list(wanted)
+
+
+def wait_until_idle(server: ImapServer, sessions: int = 1) -> None:
+    wait_for(lambda: server.idling() >= sessions, 5, "nobody idles")
+
+
+def parsed(event: InboundEvent) -> Any:
+    delivery = Delivery.restored(event.body, event.content_type, event.received_at, event.envelope)
+    return Mailbox().parse(
+        delivery, MailboxSettings.model_validate({"key": "x", "host": "h", "username": "u", "password": "p"})
+    )
+
+
+# News
+
+
+def test_with_idle_a_message_is_in_the_journal_at_once(server: ImapServer) -> None:
+    declare(mailbox(server))
+    with watching():
+        wait_until_idle(server)
+        server.deliver(mail(1))
+        arrives(mail(1), within=1.5)
+    (event,) = events()
+    facts = event.envelope["facts"]
+    assert (facts["uid"], facts["uidvalidity"], facts["folder"]) == (1, 7, "INBOX")
+    assert facts["internaldate"] == "2026-11-23T15:00:00-03:00"
+    assert (event.adapter, event.content_type) == ("imap", "message/rfc822")
+    assert parsed(event).emails == ("maria1@client.test",)
+
+
+def test_without_idle_a_message_is_found_by_looking(server: ImapServer) -> None:
+    server.can_idle = False
+    declare(mailbox(server, poll_seconds=1))
+    with watching():
+        wait_for(lambda: server.asked("UID SEARCH"), 5, "it does not look")
+        server.deliver(mail(1))
+        arrives(mail(1), within=2)
+        server.deliver(mail(2))
+        arrives(mail(1), mail(2), within=2)
+    assert server.asked("IDLE") == 0
+
+
+def test_a_backlog_comes_in_once_and_in_order(server: ImapServer) -> None:
+    backlog = [mail(n) for n in range(300)]
+    for raw in backlog:
+        server.deliver(raw)
+    declare(mailbox(server))
+    with watching():
+        arrives(*backlog, within=10)
+        wait_until_idle(server)
+    found = position()
+    assert found is not None
+    assert (found.uidvalidity, found.last_uid, found.state) == (7, 300, "watching")
+
+
+def test_a_message_that_comes_while_the_server_searches_is_not_overlooked(server: ImapServer) -> None:
+    server.once["UID SEARCH"] = lambda: server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1), within=1.5)
+
+
+def test_a_message_that_comes_between_searching_and_idling_is_not_overlooked(server: ImapServer) -> None:
+    server.once["IDLE"] = lambda: server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1), within=1.5)
+
+
+def test_a_message_that_comes_while_another_is_fetched_is_not_overlooked(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.once["UID FETCH"] = lambda: server.deliver(mail(2))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1), mail(2), within=1.5)
+
+
+def test_idling_is_renewed_before_the_server_ends_it(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "_RENEW_SECONDS", 0.1)
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("IDLE") > 3, 3, "it idles only once")
+        server.deliver(mail(1))
+        arrives(mail(1), within=1.5)
+    assert server.accepted == 1
+
+
+def test_a_server_that_repeats_itself_is_not_asked_without_end(server: ImapServer) -> None:
+    server.repeats_exists = True
+    server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+        time.sleep(0.5)
+        assert server.asked("UID SEARCH") <= 3
+
+
+def test_a_message_after_a_deletion_is_news_although_the_number_is_the_same(server: ImapServer) -> None:
+    declare(mailbox(server))
+    server.deliver(mail(1))
+    with watching():
+        arrives(mail(1))
+        wait_until_idle(server)
+        server.remove(1)
+        time.sleep(0.1)
+        server.deliver(mail(2))
+        arrives(mail(1), mail(2), within=1.5)
+
+
+# Bad days of the line
+
+
+def test_a_connection_that_ends_while_idling_is_made_anew_at_once(server: ImapServer) -> None:
+    declare(mailbox(server))
+    with watching():
+        for n in range(3):
+            wait_until_idle(server)
+            server.drop()
+            server.deliver(mail(n))
+            arrives(*(mail(m) for m in range(n + 1)), within=1.5)
+    assert server.accepted == 4
+
+
+@pytest.mark.parametrize("n", [0, 1, 30, 60, 100, 200, 350, 500, 617])
+def test_a_connection_cut_in_the_middle_of_a_message_loses_and_doubles_nothing(
+    server: ImapServer, n: int
+) -> None:
+    backlog = [mail(m) for m in range(4)]
+    for raw in backlog:
+        server.deliver(raw)
+    server.cuts.append(n)
+    declare(mailbox(server))
+    with watching():
+        arrives(*backlog)
+        wait_until_idle(server)
+    assert not server.cuts
+    assert server.accepted == 2
+
+
+def test_a_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ImapServer() as gone:
+        declare(mailbox(gone))
+    with watching():
+        wait_for(lambda: state().startswith("interrupted: "), 5, "the trouble is not noted")
+
+
+def test_a_server_that_hangs_is_given_up_and_does_not_stop_another_mailbox(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT", SocketTimeout(connect=0.3, read=0.3))
+    with ImapServer() as hanging:
+        hanging.silent_at = {"UID SEARCH"}
+        declare(mailbox(server), mailbox(hanging, "other"))
+        stop = threading.Event()
+        with running(watch.watch_all, stop, stop):
+            wait_for(lambda: hanging.accepted >= 3, 5, "it is not given up")
+            server.deliver(mail(1))
+            arrives(mail(1), within=1.5)
+            hanging.silent_at = {"CONNECT"}
+            before = hanging.accepted
+            wait_for(lambda: hanging.accepted >= before + 2, 5, "it is not given up")
+            hanging.silent_at = set()
+            hanging.speak.set()
+            hanging.deliver(mail(2))
+            arrives(mail(1), mail(2))
+
+
+def test_waiting_grows_with_each_failure_and_begins_anew_after_success(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    interrupted = watch.Watcher._interrupted
+
+    def noted(self: watch.Watcher, error: Exception) -> float:
+        waits.append(self._failures)
+        return interrupted(self, error)
+
+    monkeypatch.setattr(watch.Watcher, "_interrupted", noted)
+    server.deliver(mail(1))
+    server.cuts.extend([10, 10, 10])
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+        wait_until_idle(server)
+        server.drop()
+        wait_for(lambda: len(waits) == 4, 5, "it does not notice")
+        wait_until_idle(server)
+    assert waits == [0, 1, 2, 0]
+
+
+# Bad days of the server
+
+
+def test_another_uidvalidity_doubles_nothing_and_misses_nothing_new(server: ImapServer) -> None:
+    old = [mail(n) for n in range(5)]
+    for raw in old:
+        server.deliver(raw)
+    declare(mailbox(server))
+    with watching():
+        arrives(*old)
+        server.remove(2)
+        server.deliver(mail("new"))
+        server.renumber()
+        arrives(*old, mail("new"))
+        wait_until_idle(server)
+        server.deliver(mail("newer"))
+        arrives(*old, mail("new"), mail("newer"))
+    found = position()
+    assert found is not None
+    assert (found.uidvalidity, found.last_uid) == (8, 6)
+
+
+@pytest.mark.parametrize("way", ["bad_uids", "withheld_uids", "deadly_uids"])
+def test_a_message_that_cannot_be_had_is_set_aside_as_failed_and_the_next_one_comes(
+    server: ImapServer, way: str
+) -> None:
+    for n in range(1, 6):
+        server.deliver(mail(n))
+    getattr(server, way).add(3)
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: len(events()) == 5, 10, "the others do not come")
+        server.deliver(mail(6))
+        wait_for(lambda: len(events()) == 6, 5, "the next one does not come")
+    found = events()
+    assert [e.body for e in found if "fetch_error" not in e.envelope["facts"]] == [
+        mail(n) for n in (1, 2, 4, 5, 6)
+    ]
+    head = mail(3).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    assert found[2].body == (b"" if way == "bad_uids" else head)  # what can be had of it
+    with pytest.raises(Unreadable, match="the server would not give this message"):
+        parsed(found[2])
+
+
+def test_a_message_that_cannot_be_had_for_a_while_comes_later(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.deliver(mail(2))
+    server.bad_uids = {1}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.accepted >= 2, 5, "it is not tried again")
+        server.bad_uids = set()
+        arrives(mail(1), mail(2))
+
+
+def test_a_message_deleted_before_it_was_read_is_passed_over(server: ImapServer) -> None:
+    for n in (1, 2, 3):
+        server.deliver(mail(n))
+    server.once["UID SEARCH"] = lambda: server.remove(2)
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1), mail(3))
+        wait_until_idle(server)
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize("claimed", [None, 10, 10_000_000])
+def test_of_a_message_that_is_too_large_the_headers_are_kept(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch, claimed: int | None
+) -> None:
+    monkeypatch.setenv("PORTARIA_MAX_MAIL_BYTES", "2000")
+    settings.cache_clear()
+    large, small = mail(1, text="x" * 5000), mail(2)
+    server.deliver(large)
+    server.deliver(small)
+    if claimed:
+        server.sizes = {1: claimed}
+    declare(mailbox(server))
+    head = large.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    with watching():
+        arrives(head, small)
+    facts = events()[0].envelope["facts"]
+    assert facts["truncated"] is True
+    assert facts["size"] == (
+        claimed if claimed and claimed > len(large) else len(large) if claimed else 5000 + len(head) + 2
+    )
+    found = parsed(events()[0])
+    assert (found.emails, found.title, found.message) == (("maria1@client.test",), "Message 1", "")
+    assert found.extra["truncated"] is True
+
+
+def test_a_refused_sign_in_is_said_aloud_and_not_repeated_soon(server: ImapServer) -> None:
+    server.refusal = "NO [AUTHENTICATIONFAILED] wrong password"
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: "wrong password" in state(), 5, "the refusal is not noted")
+        time.sleep(0.3)
+    assert state().startswith("sign-in refused: ")
+    assert PASSWORD not in state()
+    assert server.asked("LOGIN") == 1
+
+
+@pytest.mark.parametrize("answer", ["NO [UNAVAILABLE] later", "* BYE overloaded"])
+def test_a_sign_in_that_fails_for_a_moment_is_tried_again_soon(server: ImapServer, answer: str) -> None:
+    server.refusal = answer
+    server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("LOGIN") >= 2, 5, "it is not tried again")
+        server.refusal = ""
+        arrives(mail(1))
+
+
+def test_a_folder_that_does_not_exist_is_named(server: ImapServer) -> None:
+    declare(mailbox(server, folder="Vendas"))
+    with watching():
+        wait_for(lambda: position("Vendas"), 5, "it is not noted")
+    found = position("Vendas")
+    assert found is not None
+    assert "the folder 'Vendas' cannot be opened" in found.state
+
+
+def test_a_name_and_a_password_beyond_ascii_can_sign_in(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    declare(mailbox(server, username="usuário", password="pässwörd"))
+    with watching():
+        arrives(mail(1))
+
+
+# The journal and the lease
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), RuntimeError("a mistake of ours")])
+def test_what_could_not_be_journalled_comes_later(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    append = journal.append
+    failing = threading.Event()
+    failing.set()
+
+    def sometimes(*args: Any) -> Any:
+        receipts = append(*args)
+        if failing.is_set():
+            raise error
+        return receipts
+
+    monkeypatch.setattr(journal, "append", sometimes)
+    server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: "interrupted" in state(), 5, "the failure is not noted")
+        found = position()
+        assert found is not None
+        assert (found.last_uid, bodies()) == (0, [])
+        failing.clear()
+        arrives(mail(1))
+        wait_for(lambda: state() == "watching", 5, "its end is not noted")
+
+
+def test_the_same_message_again_is_one_event_and_a_reused_message_id_another(server: ImapServer) -> None:
+    first, other = mail(1, message_id="<same@x>"), mail(2, message_id="<same@x>")
+    for raw in (first, other, first):
+        server.deliver(raw)
+    declare(mailbox(server))
+    with watching():
+        arrives(first, other)
+        wait_until_idle(server)
+        server.deliver(first)
+        server.deliver(mail(3))
+        arrives(first, other, mail(3))
+
+
+def test_of_two_watchers_one_reads_and_the_other_follows_when_it_is_gone(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(mailbox(server))
+    with watching() as second:
+        wait_until_idle(server)
+        with monkeypatch.context() as patched:
+            patched.setattr(watch.Right, "give_back", lambda _: None)  # as if it were killed
+            with watching() as first:
+                server.deliver(mail(1))
+                arrives(mail(1))
+                time.sleep(0.3)
+                assert server.accepted == 1
+                # The one that holds it ends without a word.
+                holder, rest = (first, second) if first._right.held() else (second, first)
+                holder.stop.set()
+                began = time.monotonic()
+                wait_for(lambda: not server.idling(), 3, "it does not end")
+                server.deliver(mail(2))
+                arrives(mail(1), mail(2), within=lease.TERM.total_seconds() + 2)
+                assert time.monotonic() - began < lease.TERM.total_seconds() + 2
+                assert rest._right.held()
+
+
+def test_a_watcher_that_lost_its_lease_in_its_sleep_cannot_write(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.silent_at = {"UID FETCH"}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("UID FETCH"), 5, "it does not fetch")
+        with db.unit_of_work() as session:
+            (row,) = session.scalars(select(Lease)).all()
+            row.holder, row.expires_at = "elsewhere", clock.now() + timedelta(hours=1)
+        server.silent_at = set()
+        server.speak.set()
+        wait_for(lambda: server.asked("UID FETCH") == 2, 5, "it does not go on")
+        wait_for(lambda: not server.sessions, 5, "it does not give up")
+        assert bodies() == []
+        found = position()
+        assert found is not None
+        assert found.last_uid == 0
+        with db.unit_of_work() as session:
+            (row,) = session.scalars(select(Lease)).all()
+            row.expires_at = clock.now() - timedelta(seconds=1)
+        arrives(mail(1))
+
+
+def test_a_watcher_with_an_old_position_cannot_move_it_back(server: ImapServer) -> None:
+    for n in (1, 2):
+        server.deliver(mail(n))
+    server.silent_at = {"UID FETCH"}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("UID FETCH"), 5, "it does not fetch")
+        with db.unit_of_work() as session:  # another one read all, under another UIDVALIDITY, and is gone
+            (row,) = session.scalars(select(MailboxPosition)).all()
+            row.uidvalidity, row.last_uid = 8, 1
+        server.uidvalidity = 8
+        server.silent_at = set()
+        server.speak.set()
+        arrives(mail(2))
+
+
+def test_fetching_longer_than_the_lease_lasts_does_not_lose_it(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.silent_at = {"UID SEARCH"}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("UID SEARCH"), 5, "it does not search")
+        with db.reading() as session:
+            before = session.scalars(select(Lease)).one().expires_at
+        time.sleep(1.6)
+        with db.reading() as session:
+            assert session.scalars(select(Lease)).one().expires_at > before
+        server.speak.set()
+        arrives(mail(1))
+
+
+def test_watching_follows_the_workspace(server: ImapServer) -> None:
+    with ImapServer() as second, ImapServer() as third:
+        declare(mailbox(server))
+        stop = threading.Event()
+        with running(watch.watch_all, stop, stop):
+            wait_until_idle(server)
+            configure(mailboxes=mailbox(server) + mailbox(second, "other"))
+            wait_until_idle(second)
+            second.deliver(mail(1))
+            arrives(mail(1))
+            assert server.accepted == 1  # the one that did not change was left alone
+            configure(mailboxes=mailbox(server) + mailbox(third, "other"))
+            wait_until_idle(third)
+            wait_for(lambda: not second.sessions, 5, "the old server is still watched")
+            third.deliver(mail(2))
+            arrives(mail(1), mail(2))
+            configure(mailboxes=mailbox(server))
+            wait_for(lambda: not third.sessions, 5, "what was taken out is still watched")
+            server.deliver(mail(3))
+            arrives(mail(1), mail(2), mail(3))
+        assert not server.sessions
+
+
+def test_a_watcher_that_is_told_to_stop_says_goodbye_and_frees_the_mailbox(server: ImapServer) -> None:
+    declare(mailbox(server))
+    with watching():
+        wait_until_idle(server)
+    assert server.commands[-1] == "LOGOUT"
+    with watching():
+        wait_for(lambda: server.accepted == 2, 1, "the lease was not given back")
+
+
+# TLS
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "cert.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    return context
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_over_tls_a_message_is_in_the_journal_at_once(tls: ssl.SSLContext, security: str) -> None:
+    with ImapServer(**{security: tls}) as server:
+        # What stands in the clear behind the answer to STARTTLS is nobody's word.
+        server.starttls_extra = b"* BYE go away\r\n"
+        declare(mailbox(server, security=security))
+        with watching():
+            wait_until_idle(server)
+            large = mail(1, text="x" * 100_000)
+            server.deliver(large)
+            arrives(large, within=1.5)
+            wait_until_idle(server)
+            server.drop()
+            server.deliver(mail(2))
+            arrives(large, mail(2), within=1.5)
+            server.once["IDLE"] = lambda: server.deliver(mail(4))
+            server.deliver(mail(3))
+            arrives(large, mail(2), mail(3), mail(4), within=1.5)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
+    tls: ssl.SSLContext, security: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    with ImapServer(**{security: tls}) as server:
+        declare(mailbox(server, security=security))
+        with watching():
+            wait_for(lambda: "CERTIFICATE_VERIFY_FAILED" in state(), 5, "it is not noted")
+        assert server.asked("LOGIN") == 0
+
+
+def test_a_server_without_starttls_is_not_told_the_password(server: ImapServer) -> None:
+    declare(mailbox(server, security="starttls"))
+    with watching():
+        wait_for(lambda: "STARTTLS" in state(), 5, "it is not noted")
+    assert server.asked("LOGIN") == 0
