@@ -3,6 +3,7 @@ data directory. Never one that happens to run on the machine."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -89,11 +90,12 @@ class EmbeddedBroker:
             return
         url = self._note.read_text().strip()
         if answers(url):
-            with redis.Redis.from_url(url, socket_timeout=2) as client:
-                try:
-                    client.shutdown(nosave=True)
-                except redis.ConnectionError:
-                    pass  # that is how it says goodbye
+            # Closing the connection is how it says goodbye.
+            with (
+                contextlib.suppress(redis.ConnectionError),
+                redis.Redis.from_url(url, socket_timeout=2) as client,
+            ):
+                client.shutdown(nosave=True)
             end = time.monotonic() + _START_SECONDS
             while answers(url) and time.monotonic() < end:
                 time.sleep(0.02)

@@ -25,7 +25,9 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for room, names in _ROOMS.items():
             if cmd_name in names:
-                commands = importlib.import_module(f"boot.commands.{room}").COMMANDS
+                commands: tuple[click.Command, ...] = importlib.import_module(
+                    f"boot.commands.{room}"
+                ).COMMANDS
                 return next(c for c in commands if c.name == cmd_name)
         return None
 

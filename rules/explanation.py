@@ -39,7 +39,8 @@ class Explained:
 
     def as_text(self, zone: ZoneInfo) -> Iterator[str]:
         """For people, line by line."""
-        yield f"{self.trigger}  {self.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}  (rules version {self.ruleset_version})"
+        at = self.at.astimezone(zone)
+        yield f"{self.trigger}  {at:%Y-%m-%d %H:%M:%S %Z}  (rules version {self.ruleset_version})"
         for rule in self.rules:
             yield f"  {_MARKS[rule['matched']]} {rule['rule']}"
             for part in rule["parts"]:

@@ -168,7 +168,8 @@ def _documents(
     session: Session, table: type[Calendar | Template], part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
     one = part.removesuffix("s")
-    standing: dict[str, Calendar | Template] = {d.key: d for d in session.scalars(select(table))}
+    found: Sequence[Any] = session.scalars(select(table)).all()
+    standing = {document.key: document for document in found}
     changes = []
     for settings in wanted:
         key = settings["key"]

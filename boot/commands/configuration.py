@@ -39,7 +39,7 @@ def apply_file(file: Path, *, dry_run: bool) -> list[Change]:
         with db.unit_of_work() as session:
             changes = apply(session, check(session, read), by="workspace file")
             if dry_run:
-                raise DryRun
+                raise DryRun  # noqa: TRY301  it takes the transaction back
     except DryRun:
         return changes
     if changes:

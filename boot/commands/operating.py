@@ -140,8 +140,7 @@ def _looks_inside() -> list[tuple[str, str]]:
         ("backlog", "" if age < 60 else f"an event has waited {age:.0f} s: are workers running?"),
         ("failures", f"{failed} events failed: see 'portaria failures'" if failed else ""),
     ]
-    for source in sources.book().sources.values():
-        found.append((f"{source.channel.value} {source.key}", source.problem or ""))
+    found += [(f"{s.channel.value} {s.key}", s.problem or "") for s in sources.book().sources.values()]
     return found
 
 

@@ -25,6 +25,8 @@ TIMEOUT = SocketTimeout(connect=10, read=30)
 _GOODBYE_SECONDS = 3
 #: A server may end an idle connection after 30 minutes (RFC 2177); many routers do so after 10.
 IDLE_SECONDS = 5 * 60
+#: How soon one who waits notices that it is to stop.
+_LOOK_UP_SECONDS = 0.2
 _MOST_IN_BATCH = 50
 _BATCH_BYTES = 8 * 1024 * 1024
 
@@ -198,10 +200,11 @@ class Connection:
         if self._idle is None:
             self._idle, self._idling_since = wire.idle(), clock.monotonic()
         self._listen()  # it may have been said before we began to wait
-        if not self.told and wire.ready(seconds):
-            while wire.ready(0):
+        end = clock.monotonic() + seconds
+        while not (self.told or stop.is_set()) and (rest := end - clock.monotonic()) > 0:
+            if wire.ready(min(rest, _LOOK_UP_SECONDS)):
                 wire.hear()
-            self._listen()
+                self._listen()
 
     def _standing(self, uids: list[int]) -> list[int]:
         self._server.noop()  # lets the server tell which are gone

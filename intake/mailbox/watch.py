@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from imaplib import IMAP4
 
 from imapclient.exceptions import LoginError
@@ -46,8 +47,9 @@ class LeaseLost(PortariaError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a folder has been read."""
+    """How far a folder has been read. `space` names what the UIDs count in, see `_space`."""
 
+    space: int
     uidvalidity: int
     last_uid: int
 
@@ -102,20 +104,20 @@ class Watcher:
     def _watch(self, settings: MailboxSettings) -> None:
         with Connection(settings) as server:
             uidvalidity = server.open()
-            position = self._position(settings.folder, uidvalidity)
-            noted = looked = float("-inf")
+            position = self._position(settings, uidvalidity)
+            looked, noted = float("-inf"), clock.monotonic()
+            if not self._failures:
+                self._note("watching")
             while not self.stop.is_set():
                 if not self._right.held():
                     raise LeaseLost("another host has taken over")
                 now = clock.monotonic()
-                if self._failures == 0 and now - noted > _SEEN_SECONDS:
-                    self._note("watching")
-                    noted = now
                 if server.told or now - looked >= settings.poll_seconds:
-                    server.told = False
-                    looked = now
+                    server.told, looked = False, now
                     position = self._read(server, settings.folder, position)
-                    self._failures = 0
+                if self._failures or now - noted > _SEEN_SECONDS:
+                    self._note("watching")
+                    self._failures, noted = 0, now
                 until_next = max(0.0, looked + settings.poll_seconds - clock.monotonic())
                 server.wait(min(_RENEW_SECONDS, until_next), self.stop)
 
@@ -157,11 +159,11 @@ class Watcher:
             if "fetch_error" in message.facts or not message.body:
                 key = f"refused:{folder}:{position.uidvalidity}:{message.uid}"
             entries.append(journal.Entry(self.source.id, ADAPTER.name, key, delivery))
-        moved = Position(position.uidvalidity, max(m.uid for m in messages))
+        moved = replace(position, last_uid=max(m.uid for m in messages))
         with db.unit_of_work() as session:
             row = _row(session, self.source.id, folder)
             if not self._right.confirm(session) or (row.uidvalidity, row.last_uid) != (
-                position.uidvalidity,
+                position.space,
                 position.last_uid,
             ):
                 raise LeaseLost("another host has taken over")
@@ -171,18 +173,19 @@ class Watcher:
             (ACCEPTED if receipt.new else REPEATED).labels("email").inc()
         return moved
 
-    def _position(self, folder: str, uidvalidity: int) -> Position:
+    def _position(self, settings: MailboxSettings, uidvalidity: int) -> Position:
         """Where to go on; a folder whose UIDs mean something else now is read from its beginning."""
+        space = _space(settings, uidvalidity)
         with db.unit_of_work() as session:
-            row = _row(session, self.source.id, folder)
+            row = _row(session, self.source.id, settings.folder)
             if not self._right.confirm(session):
                 raise LeaseLost("another host has taken over")
-            if row.uidvalidity != uidvalidity:
+            if row.uidvalidity != space:
                 if row.uidvalidity is not None:
                     log.warning("mailbox.uidvalidity_changed", mailbox=self.source.key)
-                row.uidvalidity, row.last_uid = uidvalidity, 0
+                row.uidvalidity, row.last_uid = space, 0
                 self._troubles = Troubles()
-            return Position(uidvalidity, row.last_uid)
+            return Position(space, uidvalidity, row.last_uid)
 
     def _note(self, state: str) -> None:
         try:
@@ -240,6 +243,16 @@ class Right:
                 lease.release(session, self._name, self._holder)
         except (Unavailable, SQLAlchemyError) as error:
             log.warning("mailbox.lease_not_given_back", lease=self._name, error=str(error))
+
+
+def _space(settings: MailboxSettings, uidvalidity: int) -> int:
+    """The folder's UIDVALIDITY (32 bits) behind 31 bits for the account.
+
+    Many servers give every inbox the same UIDVALIDITY (Gmail: 1). A mailbox that is pointed at another
+    account must not go on at the first one's UID.
+    """
+    account = f"{settings.host.lower()}\n{settings.username}".encode()
+    return (zlib.crc32(account) & 0x7FFFFFFF) << 32 | uidvalidity
 
 
 def _row(session: Session, source_id: int, folder: str) -> MailboxPosition:

@@ -142,10 +142,8 @@ class Service:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(12)
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
