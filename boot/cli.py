@@ -15,6 +15,7 @@ _ROOMS = {
     "configuration": ("db", "apply", "export", "rules"),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
+    "demo": ("demo",),
 }
 
 

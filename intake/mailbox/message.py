@@ -25,6 +25,7 @@ _MOST_ATTACHMENTS = 200
 # What the standard parser is known to raise on broken mail (cpython issues on email, among them
 # nested parentheses in addresses and lying charsets), beside its own errors.
 _BROKEN = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
+_AS_SENT = policy.compat32.clone(linesep="\r\n")
 _ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,255}")
 
 Headers = Mapping[str, Sequence[str]]
@@ -157,9 +158,8 @@ def _content(message: Message) -> tuple[str, tuple[Attachment, ...]]:
             text = charset.text(_payload(part)[:_LONGEST_PART], _charset(part))
             (passage.html if content_type == "text/html" else passage.plain).append(text)
         elif len(attachments) < _MOST_ATTACHMENTS:
-            attachments.append(
-                Attachment(name or content_type[:100], content_type[:100], len(_payload(part)))
-            )
+            kind = one_line(content_type)[:100]
+            attachments.append(Attachment(name or kind, kind, len(_payload(part))))
     texts = [clean(passage.read()).strip() for passage in passages.values()]
     return "\n\n".join(text for text in texts if text)[:_LONGEST_TEXT].strip(), tuple(attachments)
 
@@ -187,7 +187,7 @@ def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
 def _payload(part: Message) -> bytes:
     try:
         if part.is_multipart():  # message/rfc822: a mail inside the mail
-            return b"".join(p.as_bytes() for p in part.get_payload() if isinstance(p, Message))
+            return b"".join(p.as_bytes(policy=_AS_SENT) for p in part.get_payload() if isinstance(p, Message))
         raw = part.get_payload(decode=True)
     except _BROKEN:
         return b""
@@ -211,4 +211,4 @@ def _filename(part: Message) -> str:
         name = probe.get_filename() or ""
     except _BROKEN:
         return ""
-    return re.split(r"[/\\]", opened(str(name)))[-1].strip(" .")[:255]
+    return re.split(r"[/\\]", opened(str(name)))[-1].strip(' ."')[:255]

@@ -18,6 +18,7 @@ _BLOCKS = frozenset(
     }
 )
 _APART = frozenset({"td", "th", "option"})
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # 'a < b' is none
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:-]{0,40})")
 
 
@@ -34,18 +35,15 @@ def _pieces(html: str) -> list[str]:
     if len(lower) != len(html):  # a letter that grows, such as 'İ', would shift all that follows
         lower = html
     at = 0
-    while (start := html.find("<", at)) >= 0:
+    while found := _TAG.search(html, at):
+        start = found.start()
         pieces.append(_words(html[at:start]))
         if html.startswith("<!--", start):
             end = html.find("-->", start + 2)  # "<!-->" is one, too
             at = end + 3 if end >= 0 else len(html)
             continue
-        named = _NAME.match(html, start + 1)
-        if named is None and html[start + 1 : start + 2] not in ("!", "?", "/"):
-            pieces.append("<")  # 'a < b' is no tag
-            at = start + 1
-            continue
         at = _tag_end(html, start)
+        named = _NAME.match(html, start + 1)
         if named is None:
             continue
         name = named[1].lower()

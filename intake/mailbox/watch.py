@@ -251,7 +251,7 @@ def _space(settings: MailboxSettings, uidvalidity: int) -> int:
     Many servers give every inbox the same UIDVALIDITY (Gmail: 1). A mailbox that is pointed at another
     account must not go on at the first one's UID.
     """
-    account = f"{settings.host.lower()}\n{settings.username}".encode()
+    account = f"{settings.address}\n{settings.username}".lower().encode()
     return (zlib.crc32(account) & 0x7FFFFFFF) << 32 | uidvalidity
 
 
