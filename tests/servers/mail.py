@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -81,11 +82,13 @@ class DovecotServer:
         self.port = free_port()
         self.mail = self.folder / "mail"
         self.mail.mkdir()
-        user = pwd.getpwuid(os.getuid()).pw_name
-        mail_user = "nobody" if os.getuid() == 0 else user
-        if os.getuid() == 0:
-            shutil.chown(self.mail, "nobody")
-        uid, gid = pwd.getpwnam(mail_user).pw_uid, pwd.getpwnam(mail_user).pw_gid
+        # As root it changes to users of its own, as it does in the world; else all is done by whoever we are.
+        is_root = os.getuid() == 0
+        me = pwd.getpwuid(os.getuid())
+        owner = pwd.getpwnam("nobody") if is_root else me
+        uid, gid = owner.pw_uid, owner.pw_gid
+        os.chown(self.mail, uid, gid)
+        own_group = "dovecot" if is_root else grp.getgrgid(me.pw_gid).gr_name
         (self.folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.folder}::\n")
         (self.folder / "conf").write_text(
             f"""
@@ -95,9 +98,11 @@ base_dir = {self.folder}/run
 log_path = {self.folder}/log
 ssl = no
 disable_plaintext_auth = no
-default_internal_user = {"dovecot" if os.getuid() == 0 else user}
-default_login_user = {"dovenull" if os.getuid() == 0 else user}
+default_internal_user = {"dovecot" if is_root else me.pw_name}
+default_internal_group = {own_group}
+default_login_user = {"dovenull" if is_root else me.pw_name}
 first_valid_uid = 0
+first_valid_gid = 0
 mail_location = maildir:{self.mail}
 mailbox_idle_check_interval = 1 secs
 passdb {{
@@ -127,7 +132,13 @@ service anvil {{
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(lambda: listens(self.port), 15, f"Dovecot does not listen, see {self.folder}/log")
+        try:
+            wait_for(lambda: listens(self.port) or self._process.poll() is not None, 15, "Dovecot is silent")
+            if self._process.poll() is not None:
+                raise AssertionError(f"Dovecot has ended: {(self.folder / 'log').read_text()}")
+        except AssertionError:
+            self.stop()
+            raise
 
     def deliver(self, raw: bytes) -> None:
         """By APPEND."""

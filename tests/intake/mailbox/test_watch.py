@@ -6,7 +6,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,12 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from imapclient import SocketTimeout
 from sqlalchemy import select
-from sqlalchemy.orm import undefer
 
 from core import clock, db
 from core.errors import Unavailable, Unreadable
 from core.settings import settings
-from intake import journal, lease, sources
+from intake import journal, lease
 from intake.delivery import Delivery
 from intake.mailbox import connection, watch
 from intake.mailbox.adapter import Mailbox
@@ -31,10 +29,9 @@ from intake.mailbox.settings import MailboxSettings
 from models.inbound import InboundEvent
 from models.lease import Lease
 from models.mailbox import MailboxPosition
-from models.source import Channel
 from tests.factories import configure
 from tests.servers.imap import ImapServer
-from tests.servers.mail import PASSWORD, USER
+from tests.servers.mail import PASSWORD
 from tests.servers.port import wait_for
 
 
@@ -50,79 +47,6 @@ def server() -> Iterator[ImapServer]:
     with ImapServer() as made:
         yield made
     assert made.misuse == []
-
-
-def mail(n: int | str, *, message_id: str = "", text: str = "Quanto custa?") -> bytes:
-    return (
-        f"From: Maria <maria{n}@client.test>\r\nSubject: Message {n}\r\n"
-        f"Message-ID: {message_id or f'<{n}@client.test>'}\r\n\r\n{text}\r\n"
-    ).encode()
-
-
-def mailbox(server: ImapServer, key: str = "sales", **more: Any) -> str:
-    values = {"security": "none", "username": USER, "password": PASSWORD, "poll_seconds": 60} | more
-    rest = ", ".join(f"{name}: {value}" for name, value in values.items())
-    return f"  - {{key: {key}, host: 127.0.0.1, port: {server.port}, {rest}}}\n"
-
-
-def declare(*mailboxes: str) -> None:
-    if mailboxes:
-        configure(mailboxes="".join(mailboxes))
-    else:
-        configure(mailboxes="  []")
-    sources.forget()
-
-
-@contextmanager
-def watching(key: str = "sales") -> Iterator[watch.Watcher]:
-    source = sources.book().sources[(Channel.EMAIL, key)]
-    stop = threading.Event()
-    watcher = watch.Watcher(source, stop)
-    with running(watcher.run, stop):
-        yield watcher
-
-
-@contextmanager
-def running(what: Any, stop: threading.Event, *args: Any) -> Iterator[None]:
-    thread = threading.Thread(target=what, args=args, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive()
-
-
-def events() -> list[InboundEvent]:
-    with db.reading() as session:
-        return list(
-            session.scalars(
-                select(InboundEvent).order_by(InboundEvent.id).options(undefer(InboundEvent.body))
-            )
-        )
-
-
-def bodies() -> list[bytes]:
-    return [event.body for event in events()]
-
-
-def position(folder: str = "INBOX") -> MailboxPosition | None:
-    with db.reading() as session:
-        return session.scalars(select(MailboxPosition).where(MailboxPosition.folder == folder)).one_or_none()
-
-
-def state() -> str:
-    found = position()
-    return found.state if found else ""
-
-
-def arrives(*wanted: bytes, within: float = 5) -> None:
-    """Exactly these are in the journal, in this order, and it stays so."""
-    try:
-        wait_for(lambda: len(bodies()) >= len(wanted), within, "not all messages are in the journal")
-    finally:
-        assert bodies() == list(wanted)
 
 
 def wait_until_idle(server: ImapServer, sessions: int = 1) -> None:
