@@ -23,6 +23,8 @@ class SourceSettings(BaseModel):
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Short name, used in addresses")
     name: str = Field("", description="What people call it")
+    team: str | None = Field(None, description="Team of the leads that no rule assigns")
+    country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
 
 
 S = TypeVar("S", bound=SourceSettings)

@@ -22,6 +22,7 @@ from intake.writer import Writer
 from models.source import Channel
 
 door = Blueprint("door", __name__, url_prefix="/in", template_folder="templates", static_folder="static")
+_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'"
 FORM = web_form.WebForm()
 log = logger(__name__)
 
@@ -43,6 +44,16 @@ def refused_by_flask(error: HTTPException) -> Response:
     REFUSED.labels("other", f"http_{status}").inc()
     headers = {k: v for k, v in error.get_headers() if k == "Allow"}
     return _with_cors(problems.problem(request, status, error.description or "", headers=headers))
+
+
+@door.after_request
+def bounded(answer: Response) -> Response:
+    """Our own pages load nothing but our own style; a site may show the form in a frame."""
+    answer.headers.setdefault(
+        "Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'"
+    )
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return answer
 
 
 @door.get("/forms/<key>", provide_automatic_options=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -11,7 +13,7 @@ from core import clock, secrets
 from core.errors import Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import calls as call_log
-from crm import workspace
+from crm import leads, timeline, workspace
 from crm.capture import Capture, capture
 from crm.contact_points import phone_number
 from crm.happening import Happening
@@ -27,7 +29,7 @@ from models.lead import Lead
 from models.source import Source
 from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
-from rules import engine, ruleset
+from rules import assignment, engine, ruleset
 
 _ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
@@ -40,16 +42,40 @@ def process(session: Session, event: InboundEvent) -> None:
     """
     if not _effects_stand(session, event):
         source = session.get_one(Source, event.source_id)
-        here = workspace.load(session)
         settings = _settings(session, source, ADAPTERS[event.adapter])
+        here = workspace.load(session)
+        passage = _Passage(session, event, source, settings, here, settings.country or here.country)
         found = ADAPTERS[event.adapter].parse(_delivery(event), settings)
-        country = getattr(settings, "country", None) or here.country
-        if isinstance(found, CallUpdate):
-            lead = _call(session, event, found, source, settings, here, country)
-        else:
-            lead = _enquiry(session, event, found, source, here, country)
+        lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
         event.lead_id = lead.id if lead else None
     journal.close(event, EventState.PROCESSED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """One event on its way, and the house it goes through."""
+
+    session: Session
+    event: InboundEvent
+    source: Source
+    settings: Any
+    here: WorkspaceSettings
+    country: str
+
+    def capture(self, submission: Submission) -> Capture:
+        """The submission's lead."""
+        return capture(
+            self.session, submission, source=self.source, event_id=self.event.id, country=self.country
+        )
+
+    def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
+        """Lets the rules react; a lead that they leave to nobody goes to the source's team, in turn."""
+        engine.react(self.session, happenings, workspace=self.here, event_id=self.event.id)
+        if lead.owner_id is None and self.settings.team is not None:
+            choice = assignment.round_robin(self.session, self.settings.team)
+            why = f"no rule assigned it; {choice.why}"
+            happened = leads.assign(self.session, lead, choice.user, actor=timeline.SERVICE, why=why)
+            engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
 
 
 def warm(session: Session) -> None:
@@ -84,39 +110,27 @@ def _delivery(event: InboundEvent) -> Delivery:
     return Delivery.restored(event.body, event.content_type, event.received_at, event.envelope)
 
 
-def _enquiry(
-    session: Session,
-    event: InboundEvent,
-    submission: Submission,
-    source: Source,
-    here: WorkspaceSettings,
-    country: str,
-) -> Lead:
+def _enquiry(passage: _Passage, submission: Submission) -> Lead:
     if not (submission.emails or submission.phones or submission.name.strip() or submission.message.strip()):
         raise Unreadable("there is no name, no address, no number and no message in it")
-    captured = capture(session, submission, source=source, event_id=event.id, country=country)
-    _react(session, captured.happenings, here, event)
+    captured = passage.capture(submission)
+    passage.react(captured.lead, captured.happenings)
     return captured.lead
 
 
-def _call(
-    session: Session,
-    event: InboundEvent,
-    update: CallUpdate,
-    source: Source,
-    settings: calls.LineSettings,
-    here: WorkspaceSettings,
-    country: str,
-) -> Lead | None:
-    merged = call_log.merge(session, update, source=source, provider=event.adapter, country=country)
+def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
+    """The call this event belongs to; a lead once it has ended, and whoever missed it is to call back."""
+    session, event = passage.session, passage.event
+    merged = call_log.merge(
+        session, update, source=passage.source, provider=event.adapter, country=passage.country
+    )
     call = merged.call
-    submission = call_log.submission_of(call, own_numbers=settings.numbers)
+    submission = call_log.submission_of(call, own_numbers=passage.settings.numbers)
     if submission is None:
         return None
     happenings: list[Happening] = []
-    captured: Capture | None = None
     if call.lead_id is None:
-        captured = capture(session, submission, source=source, event_id=event.id, country=country)
+        captured = passage.capture(submission)
         call.lead_id = captured.lead.id
         happenings += captured.happenings
     lead = session.get_one(Lead, call.lead_id)
@@ -124,16 +138,8 @@ def _call(
         call_log.tell(session, call, lead, event_id=event.id)
         kinds = ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
         happenings += [Happening(kind, lead, {"call": call}) for kind in (*kinds, "call.completed")]
-    _react(session, happenings, here, event)
+    passage.react(lead, happenings)
     if merged.missed:
-        call_back.plan(session, lead, call, minutes=settings.call_back_minutes, workspace=here)
+        minutes = passage.settings.call_back_minutes
+        call_back.plan(session, lead, call, minutes=minutes, workspace=passage.here)
     return lead
-
-
-def _react(
-    session: Session,
-    happenings: list[Happening] | tuple[Happening, ...],
-    here: WorkspaceSettings,
-    event: InboundEvent,
-) -> None:
-    engine.react(session, happenings, workspace=here, event_id=event.id)

@@ -12,8 +12,6 @@ class LineSettings(SourceSettings):
 
     provider: str = Field(description="Whose webhooks it gets")
     numbers: list[str] = Field(default_factory=list, description="Our own numbers on it, in E.164")
-    team: str | None = Field(None, description="Team of its leads")
-    country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
     call_back_minutes: int = Field(
         15, ge=1, le=10_000, description="Business minutes to call back a missed call"
     )

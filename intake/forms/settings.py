@@ -68,8 +68,6 @@ class FormSettings(SourceSettings):
         None, description="Where a browser is sent afterwards; default: our thank-you page"
     )
     allowed_origins: list[str] = Field(default_factory=list, description="Sites whose scripts may post")
-    country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
-    team: str | None = Field(None, description="Team of its leads")
 
     @field_validator("redirect")
     @classmethod

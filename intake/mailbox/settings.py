@@ -23,8 +23,6 @@ class MailboxSettings(SourceSettings):
     poll_seconds: int = Field(
         60, ge=1, le=86400, description="How often to look where the server offers no IDLE"
     )
-    team: str | None = Field(None, description="Team of its leads")
-    country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
 
     @field_validator("host", "username", "folder")
     @classmethod

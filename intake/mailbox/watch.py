@@ -162,7 +162,7 @@ class Watcher:
         moved = replace(position, last_uid=max(m.uid for m in messages))
         with db.unit_of_work() as session:
             row = _row(session, self.source.id, folder)
-            if not self._right.confirm(session) or (row.uidvalidity, row.last_uid) != (
+            if (row.uidvalidity, row.last_uid) != (
                 position.space,
                 position.last_uid,
             ):

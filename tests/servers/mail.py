@@ -133,12 +133,16 @@ service anvil {{
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(lambda: listens(self.port) or self._process.poll() is not None, 15, "Dovecot is silent")
-            if self._process.poll() is not None:
-                raise AssertionError(f"Dovecot has ended: {(self.folder / 'log').read_text()}")
-        except AssertionError:
+            wait_for(lambda: self._ended() or listens(self.port), 15, "Dovecot does not listen")
+        except AssertionError as error:
+            words = (self.folder / "log").read_text()
             self.stop()
-            raise
+            raise AssertionError(f"{error}: {words}") from None
+
+    def _ended(self) -> bool:
+        if self._process.poll() is not None:
+            raise AssertionError("Dovecot has ended")
+        return False
 
     def deliver(self, raw: bytes) -> None:
         """By APPEND."""

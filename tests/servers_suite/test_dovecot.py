@@ -27,7 +27,7 @@ def flags(server: DovecotServer) -> dict[int, tuple[bytes, ...]]:
     with IMAPClient("127.0.0.1", server.port, ssl=False, timeout=10) as client:
         client.login(USER, PASSWORD)
         client.select_folder("INBOX", readonly=True)
-        return {uid: data[b"FLAGS"] for uid, data in client.fetch("1:*", ["FLAGS"]).items()}
+        return {uid: data[b"FLAGS"] for uid, data in client.fetch(client.search(), ["FLAGS"]).items()}
 
 
 def watched() -> None:

@@ -20,7 +20,7 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.rule import StepRow, StepState
 from models.timeline import TimelineEntry
-from tests.factories import configure, source
+from tests.factories import WORKSPACE, configure, source
 from tests.servers.mail import SmtpSink
 from worker import executor
 
@@ -235,3 +235,20 @@ def test_a_full_house_leaves_the_step_for_the_sweep() -> None:
     lanes._lanes.acquire()
     lanes.run_step(step().id)
     assert (step().state, step().attempts) == (StepState.READY, 0)
+
+
+def test_a_lead_that_no_rule_assigns_goes_to_the_source_s_team_in_turn() -> None:
+    configure(
+        WORKSPACE.replace("{key: open}", "{key: open, team: inbound}"),
+        rules="  - {name: r, on: lead.repeat, do: [add_tag: x]}",
+    )
+    for n in range(3):
+        executor.process_event(post(f"email=a{n}%40client.test".encode(), key=f"k{n}"))
+    with db.reading() as session:
+        owners = [
+            lead.owner.name if lead.owner else None
+            for lead in session.scalars(select(Lead).order_by(Lead.id))
+        ]
+        assert owners == ["Ana", "Bruno", "Ana"]
+        told = session.scalars(select(TimelineEntry.summary).where(TimelineEntry.kind == "assigned")).first()
+    assert told == "Assigned to Ana: no rule assigned it; round robin in inbound, 1 of 2"

@@ -124,7 +124,10 @@ def html(piece: bytes, size: int = 1_000_000) -> bytes:
     return HEAD + b"Content-Type: text/html\r\n\r\n" + piece * (size // len(piece))
 
 
-MILLION = [b"user%d@client.test" % n for n in range(1_000_000)]
+def million(between: bytes) -> bytes:
+    return between.join([b"user%d@client.test" % n for n in range(1_000_000)])
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "100 levels": lambda: nested(100),
     "1000 levels": lambda: nested(1000),
@@ -142,8 +145,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "only headers": lambda: HEAD,
     "only half a header": lambda: b"From: ana@client.test",
-    "a million recipients": lambda: HEAD + b"To: " + b",\r\n ".join(MILLION) + b"\r\n\r\nhi",
-    "a million senders": lambda: b"From: " + b", ".join(MILLION) + b"\r\n\r\nhi",
+    "a million recipients": lambda: HEAD + b"To: " + million(b",\r\n ") + b"\r\n\r\nhi",
+    "a million senders": lambda: b"From: " + million(b", ") + b"\r\n\r\nhi",
     "a million parentheses": lambda: b"From: " + b"(" * 1_000_000 + b" a@b.c\r\n\r\nhi",
     "a million quotes": lambda: b"From: " + b'"\\' * 500_000 + b" a@b.c\r\n\r\nhi",
     "a charset with a NUL": lambda: HEAD + b'Content-Type: text/plain; charset="a\0b"\r\n\r\nh\xe9',
@@ -199,7 +202,7 @@ def safe(found: MailMessage) -> None:
         assert "\r" not in line
 
 
-@pytest.mark.parametrize("name", ["100 levels", "10000 attachments", "a million recipients", "only headers"])
+@pytest.mark.parametrize("name", ["100 levels", "10000 attachments", "a header of 1 MB", "only headers"])
 def test_a_mail_that_is_only_odd_is_understood(name: str) -> None:
     assert read(HOSTILE[name]()).from_address == "ana@client.test"
 

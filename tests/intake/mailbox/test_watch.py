@@ -30,6 +30,18 @@ from models.inbound import InboundEvent
 from models.lease import Lease
 from models.mailbox import MailboxPosition
 from tests.factories import configure
+from tests.intake.mailbox.watching import (
+    arrives,
+    bodies,
+    declare,
+    events,
+    mail,
+    mailbox,
+    position,
+    running,
+    state,
+    watching,
+)
 from tests.servers.imap import ImapServer
 from tests.servers.mail import PASSWORD
 from tests.servers.port import wait_for
