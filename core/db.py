@@ -1,8 +1,9 @@
 """The database: one engine, one place where transactions begin and end.
 
 SQLite lets one process write at a time, and its own waiting is a sleep that grows: with many writers
-the tail reaches half a second. So writers queue on a file lock first, which the kernel hands over at
-once, and never meet SQLite's own.
+the tail reaches half a second. So writers queue on file locks first, which the kernel hands over at
+once, and never meet SQLite's own. The queue is a turnstile before the turn: whoever comes out of it is
+next, so that a busy worker cannot keep the door waiting for more than one of its transactions.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Database:
     def __init__(self, url: str, *, pool: int = 20) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._turn = threading.Lock()
-        self._lock_file: int | None = None
+        self._one_of_us = threading.Lock()
+        self._locks: tuple[int, ...] = ()
         if self.is_sqlite:
             self.engine = self._sqlite()
         else:
@@ -57,9 +58,8 @@ class Database:
     def _sqlite(self) -> Engine:
         path = Path(self.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock_file = os.open(
-            path.with_name(path.name + ".writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._locks = tuple(os.open(f"{path}.{name}", flags, 0o600) for name in ("turnstile", "turn"))
         engine = create_engine(self.url, pool_size=64, max_overflow=64)
 
         @event.listens_for(engine, "connect")
@@ -81,15 +81,18 @@ class Database:
 
     @contextmanager
     def _writers_turn(self) -> Iterator[None]:
-        if self._lock_file is None:
+        if not self._locks:
             yield
             return
-        with self._turn:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        turnstile, turn = self._locks
+        with self._one_of_us:
+            fcntl.flock(turnstile, fcntl.LOCK_EX)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(turnstile, fcntl.LOCK_UN)
             try:
                 yield
             finally:
-                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+                fcntl.flock(turn, fcntl.LOCK_UN)
 
     @contextmanager
     def unit_of_work(self, *, durable: bool = True) -> Iterator[Session]:
@@ -118,9 +121,9 @@ class Database:
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        for lock in self._locks:
+            os.close(lock)
+        self._locks = ()
 
 
 @contextmanager

@@ -123,11 +123,10 @@ def _start(
         started_at=clock.now(),
     )
     session.add(run)
-    session.flush()
     rows = []
     for place, planned in enumerate(rule.steps):
         row = StepRow(
-            run_id=run.id,
+            run=run,
             path=f"{place:03}",
             kind=planned.kind,
             settings=dict(planned.stored),
@@ -135,12 +134,12 @@ def _start(
             due_at=clock.now(),
             attempts=0,
         )
+        session.add(row)
         rows.append(row)
         if isinstance(planned.step, ImmediateStep):
             for happened in _do(reaction, happening, run, row, planned.step, planned, seen):
                 reaction.waiting.append((happened, depth + 1))
             seen = facts.of(happening, reaction.workspace)
-    session.add_all(rows)
     session.flush()
     for row, planned in zip(rows, rule.steps, strict=True):
         if isinstance(planned.step, DeferredStep):

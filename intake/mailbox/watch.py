@@ -117,7 +117,7 @@ class Watcher:
                     position = self._read(server, settings.folder, position)
                 if self._failures or now - noted > _SEEN_SECONDS:
                     self._note("watching")
-                    self._failures, noted = 0, now
+                    noted = now
                 until_next = max(0.0, looked + settings.poll_seconds - clock.monotonic())
                 server.wait(min(_RENEW_SECONDS, until_next), self.stop)
 
@@ -162,7 +162,7 @@ class Watcher:
         moved = replace(position, last_uid=max(m.uid for m in messages))
         with db.unit_of_work() as session:
             row = _row(session, self.source.id, folder)
-            if (row.uidvalidity, row.last_uid) != (
+            if not self._right.confirm(session) or (row.uidvalidity, row.last_uid) != (
                 position.space,
                 position.last_uid,
             ):
