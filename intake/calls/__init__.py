@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import Field
 
 from intake.calls.adapter import CallAdapter
 from intake.calls.line import LineSettings
-from intake.calls.twilio import Twilio, TwilioLine
+from intake.calls.twilio import Twilio
 
 ADAPTERS: tuple[CallAdapter[Any], ...] = (Twilio(),)
-BY_NAME = {adapter.name: adapter for adapter in ADAPTERS}
 
-#: The settings of a line, whichever its provider is; `provider` tells them apart.
-LINES = TwilioLine
 
-__all__ = ["ADAPTERS", "BY_NAME", "LINES", "CallAdapter", "LineSettings"]
+def by_name(adapters: Iterable[CallAdapter[Any]]) -> dict[str, CallAdapter[Any]]:
+    """The adapters by their names. Raises ValueError for two of one name."""
+    found: dict[str, CallAdapter[Any]] = {}
+    for adapter in adapters:
+        if adapter.name in found:
+            raise ValueError(f"two telephony adapters are named '{adapter.name}'")
+        found[adapter.name] = adapter
+    return found
+
+
+def any_of(kinds: Sequence[type[LineSettings]]) -> Any:
+    """The type of a line of any of these kinds; `provider` tells them apart."""
+    # Pydantic knows no discriminator for a union of one. There, the kind's own Literal says the same.
+    return Annotated[Union[tuple(kinds)], Field(discriminator="provider")] if len(kinds) > 1 else kinds[0]
+
+
+BY_NAME = by_name(ADAPTERS)
+
+if TYPE_CHECKING:
+    LINES = LineSettings
+else:
+    #: The settings of a line, whichever its provider is.
+    LINES = any_of([adapter.settings for adapter in ADAPTERS])
+
+__all__ = ["ADAPTERS", "BY_NAME", "LINES", "CallAdapter", "LineSettings", "any_of", "by_name"]

@@ -1,17 +1,18 @@
 """Twilio: voice status, `<Dial>` action and recording callbacks.
 
-Signature: Twilio docs 'Validating requests', and the official SDK's request_validator. Fields: 'TwiML
-Voice request parameters', 'Status callback events'. A call answered by TwiML ends as `completed` even
-if nobody picked up: only the Dial action's DialCallStatus tells.
+Signature: Twilio docs 'Webhooks security', and the official SDK's request_validator. Fields: 'TwiML Voice:
+Dial', 'TwiML Voice: Record', 'Recording status callbacks', 'Call resource'. A call answered by TwiML ends as
+`completed` even if nobody picked up: only the Dial action's DialCallStatus tells.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr
@@ -26,11 +27,13 @@ from intake.text import clean
 from models.call import CallResult
 
 _MOST_FIELDS = 300
+# The end of a call, by what Twilio says; None while it goes on.
 _STATUSES = {
     "queued": None,
     "initiated": None,
     "ringing": None,
     "in-progress": None,
+    "answered": None,
     "completed": CallResult.ANSWERED,
     "busy": CallResult.BUSY,
     "failed": CallResult.FAILED,
@@ -43,22 +46,27 @@ _DIALLED = {
     "busy": CallResult.BUSY,
     "no-answer": CallResult.MISSED,
     "failed": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
+    "canceled": CallResult.MISSED,
 }
 # Withheld callers, also as the digits that spell ANONYMOUS, UNAVAILABLE, UNKNOWN, BLOCKED, RESTRICTED
 # on a keypad; the first of them looks like a number in Lesotho.
 _WITHHELD = frozenset(
     {"", "anonymous", "restricted", "unknown", "unavailable", "blocked", "private"}
-    | {"+266696687", "+86282452253", "+8656696", "+2562533", "+7378742833"}
+    | {"266696687", "86282452253", "8656696", "2562533", "7378742833"}
 )
+_CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+# Strict on purpose: two readers of one odd address may see two hosts in it.
+_RECORDING = re.compile(r"https://(?:[a-z0-9-]+\.)+twilio\.com/[A-Za-z0-9/._~%?=&+-]{0,400}")
 
 
 class TwilioLine(LineSettings):
     """A Twilio line. `shared_keys` are the newer signing keys, by their id."""
 
-    provider: Literal["twilio"] = "twilio"
+    provider: Literal["twilio"]
     auth_token: SecretStr = Field(min_length=1, description="The account's auth token")
-    shared_keys: dict[str, SecretStr] = Field(default_factory=dict, description="Signing keys, by key id")
+    shared_keys: dict[str, Annotated[SecretStr, Field(min_length=1)]] = Field(
+        default_factory=dict, description="Signing keys, by key id"
+    )
 
 
 class Twilio(CallAdapter[TwilioLine]):
@@ -84,62 +92,94 @@ class Twilio(CallAdapter[TwilioLine]):
             raise _bad_signature()
 
     def dedupe_key(self, delivery: Delivery, settings: TwilioLine) -> str:
-        """Twilio's own idempotency token where it sends one, else what it says: a retry says the same."""
-        token = delivery.headers.get("i-twilio-idempotency-token")
-        return f"token:{token}"[:200] if token else f"content:{digest(_signed_content(delivery.body))}"
+        """The call, what is said of it, and Twilio's own token of the event or else all that is said.
+
+        The token is not signed, so it never stands alone: another event of the call has another key.
+        """
+        said = _said(delivery.body)
+        call_id = said.get("CallSid", "")
+        kind = (said.get(name, "") for name in ("CallStatus", "DialCallStatus", "RecordingSid"))
+        token = delivery.headers.get("i-twilio-idempotency-token") or _signed_content(delivery.body)
+        event = digest(call_id, *kind, said.get("RecordingStatus", ""), said.get("SequenceNumber", ""), token)
+        return f"{call_id}:{event}" if _CALL_ID.fullmatch(call_id) else event
 
     def parse(self, delivery: Delivery, settings: TwilioLine) -> CallUpdate:
-        """Recording callbacks have no numbers; Dial actions say whether a person answered."""
-        said = dict(_pairs(delivery.body))
+        """A status callback, a Dial action or a recording callback, as one event of its call.
+
+        Raises Unreadable without a CallSid, Ignored for a status that asks for nothing. Other values
+        that make no sense are left out.
+        """
+        said = _said(delivery.body)
         call_id = said.get("CallSid", "")
-        if not call_id or len(call_id) > 100:
+        if not _CALL_ID.fullmatch(call_id):
             raise Unreadable("there is no CallSid in it")
-        at = _moment(said.get("Timestamp"))
-        if said.get("RecordingSid"):
-            return _recording(call_id, said, at)
-        status = said.get("CallStatus", "")
-        if status not in _STATUSES:
-            raise Ignored(f"a call status that is not known: '{clean(status)[:40]}'")
-        caller = said.get("From", "").strip()
-        withheld = caller.lower() in _WITHHELD
-        dialled = _DIALLED.get(said.get("DialCallStatus", ""))
-        event = f"dial:{said['DialCallStatus'][:40]}" if dialled else f"status:{status}"
-        final = status in ("completed", "busy", "failed", "no-answer", "canceled")
-        talked = _seconds(said.get("DialCallDuration" if dialled else "CallDuration"))
-        return CallUpdate(
-            call_id=call_id,
-            event=event,
-            occurred_at=at,
-            sequence=_seconds(said.get("SequenceNumber")),
-            direction="inbound" if said.get("Direction", "inbound") == "inbound" else "outbound",
-            from_number=None if withheld else clean(caller)[:100],
-            to_number=clean(said.get("To", ""))[:100] or None,
-            result=dialled or _STATUSES[status],
-            final=final or dialled is not None,
-            started_at=at if status in ("queued", "initiated", "ringing") else None,
-            answered_at=at if status == "in-progress" else None,
-            ended_at=at if final else None,
-            talk_seconds=talked if dialled or final else None,
-            caller_name=clean(said.get("CallerName", ""))[:100] or None,
-            withheld=withheld,
-        )
+        # Ends of calls and Dial actions name a recording too; only its own callback has a RecordingStatus.
+        if said.get("RecordingSid") and ("RecordingStatus" in said or "CallStatus" not in said):
+            return _recording(call_id, said)
+        return _progress(call_id, said)
 
     def answer(self) -> tuple[bytes, str]:
         """TwiML that does nothing."""
         return b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml"
 
 
-def _recording(call_id: str, said: dict[str, str], at: datetime | None) -> CallUpdate:
-    if said.get("RecordingStatus", "completed") != "completed":
-        raise Ignored(f"a recording that is {clean(said['RecordingStatus'])[:40]}")
-    url = urlsplit(said.get("RecordingUrl", ""))
-    ours = url.scheme == "https" and (url.hostname or "").endswith(".twilio.com")
+def _progress(call_id: str, said: dict[str, str]) -> CallUpdate:
+    status = said.get("CallStatus", "")
+    if status not in _STATUSES:
+        raise Ignored(f"a call status that is not known: '{clean(status)[:40]}'")
+    at = _moment(said.get("Timestamp"))
+    caller = clean(said.get("From", "")).strip()
+    withheld = _is_withheld(caller)
+    dialled = _DIALLED.get(said.get("DialCallStatus", ""))
+    over = _STATUSES[status] is not None
+    talked = _seconds(said.get("DialCallDuration" if dialled else "CallDuration"))
     return CallUpdate(
         call_id=call_id,
-        event=f"recording:{said['RecordingSid'][:60]}",
+        event=f"dial:{said['DialCallStatus']}" if dialled else f"status:{status}",
         occurred_at=at,
-        recording_url=urlunsplit(url)[:500] if ours else None,
+        sequence=_seconds(said.get("SequenceNumber")),
+        direction="inbound" if said.get("Direction", "inbound") == "inbound" else "outbound",
+        from_number=None if withheld else caller[:100],
+        to_number=clean(said.get("To", "")).strip()[:100] or None,
+        result=dialled or _STATUSES[status],
+        final=over or dialled is not None,
+        started_at=at if status in ("queued", "initiated", "ringing") else None,
+        # That Twilio has answered is not that a person has; of that, a Dial action has the last word.
+        answered_at=at if status in ("in-progress", "answered") and not dialled else None,
+        ended_at=at if over else None,
+        talk_seconds=talked if over or dialled else None,
+        recording_url=_recording_url(said),
+        caller_name=clean(said.get("CallerName", "")).strip()[:100] or None,
+        withheld=withheld,
     )
+
+
+def _recording(call_id: str, said: dict[str, str]) -> CallUpdate:
+    """Has no numbers and no status. What the Record verb has recorded is a message to us."""
+    status = said.get("RecordingStatus", "completed")
+    if status != "completed":
+        raise Ignored(f"a recording that is {clean(status)[:40]}")
+    return CallUpdate(
+        call_id=call_id,
+        event=f"recording:{clean(said['RecordingSid'])[:60]}",
+        occurred_at=_moment(said.get("Timestamp")),
+        result=CallResult.VOICEMAIL if said.get("RecordingSource") == "RecordVerb" else None,
+        recording_url=_recording_url(said),
+    )
+
+
+def _recording_url(said: dict[str, str]) -> str | None:
+    url = said.get("RecordingUrl", "")
+    return url if _RECORDING.fullmatch(url) else None
+
+
+def _is_withheld(caller: str) -> bool:
+    name = caller.lower().removeprefix("sips:").removeprefix("sip:").partition("@")[0]
+    return name.removeprefix("+") in _WITHHELD
+
+
+def _said(body: bytes) -> dict[str, str]:
+    return dict(_pairs(body))
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
@@ -173,11 +213,10 @@ def _key(header: str | None, settings: TwilioLine) -> tuple[str, bytes]:
 
 def _spellings(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    port = {"https": 443, "http": 80}.get(parts.scheme, 443)
-    host = parts.hostname or ""
-    bare = urlunsplit(parts._replace(netloc=host))
-    with_port = urlunsplit(parts._replace(netloc=f"{host}:{parts.port or port}"))
-    return (url if parts.port else bare), (bare if parts.port else with_port)
+    if parts.port:
+        return url, urlunsplit(parts._replace(netloc=parts.netloc.rpartition(":")[0]))
+    standard = 443 if parts.scheme == "https" else 80
+    return url, urlunsplit(parts._replace(netloc=f"{parts.netloc}:{standard}"))
 
 
 def _bad_signature() -> Refused:
@@ -185,9 +224,11 @@ def _bad_signature() -> Refused:
 
 
 def _moment(text: str | None) -> datetime | None:
+    """RFC 2822. Twilio writes UTC, and `-0000` is UTC without a place (RFC 5322 section 3.3)."""
     try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except (ValueError, OverflowError):
+        found = parsedate_to_datetime(text or "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 

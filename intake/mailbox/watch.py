@@ -117,7 +117,7 @@ class Watcher:
                     position = self._read(server, settings.folder, position)
                 if self._failures or now - noted > _SEEN_SECONDS:
                     self._note("watching")
-                    noted = now
+                    self._failures, noted = 0, now
                 until_next = max(0.0, looked + settings.poll_seconds - clock.monotonic())
                 server.wait(min(_RENEW_SECONDS, until_next), self.stop)
 
