@@ -148,7 +148,7 @@ def get_event_body(path: EventPath) -> Response:
 @resource.post("/events/<uuid:id>/replay", responses={200: Event, **refused(404)})
 @require(Role.ADMIN, Role.MANAGER)
 def replay_event(path: EventPath) -> Response:
-    """Lets an event be processed again that failed, was ignored or was quarantined; others stay as they are."""
+    """Lets an event that failed, was ignored or quarantined be processed again; others stay as they are."""
     with db.unit_of_work() as session:
         row, source = _existing(session, path, lock=True)
         if row.state in _REPLAYABLE:

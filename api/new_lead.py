@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session, undefer
 
 from api import auth
 from api.body import FieldValue, IdempotencyHeader, Line, Name, Text
-from api.leads import Lead
+from api.leads import Lead, resource
 from api.parameters import e164
-from api.resource import answer, group, refused
+from api.resource import answer, refused
 from core import clock, db
 from core.errors import Invalid
 from core.ids import new_id
@@ -32,8 +32,6 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead as LeadRow
 from models.source import Channel, Source
 from rules import engine
-
-resource = group("new lead", "Leads that are entered by hand")
 
 ADAPTER = "api"
 _KEY = "api"

@@ -48,7 +48,7 @@ def metrics() -> Response:
     processes: Collector = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         processes = CollectorRegistry()
-        MultiProcessCollector(processes)
+        MultiProcessCollector(processes)  # type: ignore[no-untyped-call]
     try:
         with db.reading() as session:
             standing = _standing(session)
@@ -70,13 +70,12 @@ class _Standing(Collector):
 
 def _standing(session: Session) -> list[Metric]:
     now = clock.now()
-    counted = dict(
-        session.execute(
-            select(InboundEvent.state, func.count())
-            .where(InboundEvent.state.in_(_COUNTED))
-            .group_by(InboundEvent.state)
-        ).tuples()
+    rows = session.execute(
+        select(InboundEvent.state, func.count())
+        .where(InboundEvent.state.in_(_COUNTED))
+        .group_by(InboundEvent.state)
     )
+    counted: dict[EventState, int] = {state: number for state, number in rows}  # noqa: C416  a result is no mapping
     oldest = session.scalar(
         select(func.min(InboundEvent.received_at)).where(InboundEvent.state == EventState.RECEIVED)
     )

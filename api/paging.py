@@ -31,7 +31,7 @@ class Page(BaseModel, Generic[I]):
     next_cursor: str | None = Field(description="For `cursor`, to go on; null at the end")
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:  # type: ignore[override]
         """The name in the OpenAPI document."""
         return f"{params[0].__name__}Page"
 

@@ -87,7 +87,7 @@ class Query(BaseModel):
 
     @classmethod
     @cache
-    def model_json_schema(cls, *given: Any, **named: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *given: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         """Pydantic's own, made once: flask_openapi3 asks for it on every request."""
         return super().model_json_schema(*given, **named)
 

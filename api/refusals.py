@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Request, Response, request
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
@@ -10,7 +12,7 @@ from core.errors import PortariaError
 from intake import problems
 
 #: In place of the client's own request, which may say that it likes pages best.
-_PROGRAM = Request.from_values(headers={"Accept": "application/problem+json"})
+_PROGRAM = cast(Request, Request.from_values(headers={"Accept": "application/problem+json"}))
 _WORDS = {
     400: "the body is not JSON",
     404: "there is nothing at this address",

@@ -7,8 +7,9 @@ them together, so that the order of arrival cannot matter.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,13 @@ from models.source import Channel, Source
 
 #: Inbound results that somebody should call back for.
 MISSED = (CallResult.MISSED, CallResult.BUSY, CallResult.ABANDONED, CallResult.VOICEMAIL)
+# Where events tell of several ends without an answer, the first of these.
+_NO_ANSWER = (*MISSED, CallResult.FAILED)
 _MOMENTS = ("occurred_at", "started_at", "answered_at", "ended_at")
+_UNSAID = {field.name: None for field in fields(CallUpdate)}
+_DIALLED = re.compile(r"[+0-9 ().-]{2,40}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_NO_NAMES = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown", "wireless caller"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +54,22 @@ class CallView:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The call after one more event, and what this event changed."""
+    """The call after one more event, and what this event changed.
+
+    `started`: the first event of the call. `ended`: there was no result before. `changed_result`: what
+    stood before is taken back, such as answered by missed; another way of missing takes nothing back.
+    `before` is the result that stood.
+    """
 
     call: Call
     started: bool
     ended: bool
     changed_result: bool
+    before: CallResult | None = None
 
     @property
     def missed(self) -> bool:
-        """Whether somebody called us and reached nobody."""
+        """Whether somebody called us and reached nobody, as far as is known now."""
         return self.call.direction == "inbound" and self.call.result in MISSED
 
     @property
@@ -66,12 +79,17 @@ class Merged:
 
 
 def merge(session: Session, update: CallUpdate, *, source: Source, provider: str, country: str) -> Merged:
-    """Finds or makes the call and adds what the event says. Numbers are read as in `country`."""
+    """Finds or makes the call and adds what the event says. Numbers are read as in `country`.
+
+    Two transactions with an event of the same call wait for each other here.
+    """
     if session.get_bind().dialect.name == "postgresql":
         key = f"call:{source.id}:{update.call_id}"
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
     call = session.scalars(
-        select(Call).where(Call.source_id == source.id, Call.provider_call_id == update.call_id)
+        select(Call)
+        .where(Call.source_id == source.id, Call.provider_call_id == update.call_id)
+        .execution_options(populate_existing=True)
     ).one_or_none()
     started = call is None
     if call is None:
@@ -85,82 +103,96 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
         )
         session.add(call)
     before = call.result
-    call.facts = {**call.facts, _name(update): _plain(update)}
+    call.facts = remember(call.facts, update)
     view = derive(call.facts)
     for name, value in asdict(view).items():
         setattr(call, name, value)
-    for name in ("from_number", "to_number"):
-        raw = getattr(view, name)
-        setattr(call, name, (phone_number(raw, country) or raw) if raw else None)
+    call.from_number = _number(view.from_number, country)
+    call.to_number = _number(view.to_number, country)
     session.flush()
     return Merged(
         call,
         started=started,
         ended=before is None and call.result is not None,
-        changed_result=before is not None and before != call.result,
+        changed_result=before is not None and _outcome(before) != _outcome(call.result),
+        before=before,
     )
+
+
+def remember(facts: Mapping[str, Mapping[str, Any]], update: CallUpdate) -> dict[str, Any]:
+    """The facts and what this event says, as JSON. The same event again changes nothing."""
+    return {**facts, _name(update): _plain(update)}
 
 
 def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
     """What all events together say. Pure, and the same for any order of the same events."""
     said = [_restored(facts[name]) for name in sorted(facts)]
-    started = _first(said, "started_at")
-    answered = _first(said, "answered_at")
-    ended = max((e["ended_at"] for e in said if e["ended_at"]), default=None)
+    started = min(_told(said, "started_at"), default=None)
+    answered = min(_told(said, "answered_at"), default=None)
+    ended = max(_told(said, "ended_at"), default=None)
     dialled = [e for e in said if e["final"] and e["event"].startswith("dial:")]
-    finals = [e for e in said if e["final"] and e["result"]]
-    talked = max((e["talk_seconds"] for e in dialled or said if e["talk_seconds"] is not None), default=None)
-    result = _result(dialled, finals, answered, talked)
+    talked = max(_told(dialled or said, "talk_seconds"), default=None)
+    direction = next(_told(said, "direction"), None)
+    message = direction != "outbound" and any(e["result"] == CallResult.VOICEMAIL for e in said)
+    result = _result(dialled, [e for e in said if e["final"]], message, talked)
     reached = result is CallResult.ANSWERED
     if talked is None and reached and answered and ended:
         talked = max(0, round((ended - answered).total_seconds()))
-    picked = answered if reached else ended
+    # How long it rang before a machine took the message is not known.
+    picked = answered if reached else None if result is CallResult.VOICEMAIL else ended
     return CallView(
-        direction=_any(said, "direction"),
-        from_number=_any(said, "from_number"),
-        to_number=_any(said, "to_number"),
+        direction=direction,
+        from_number=next(_told(said, "from_number"), None),
+        to_number=next(_told(said, "to_number"), None),
         result=result,
         started_at=started,
         answered_at=answered if reached or result is None else None,
         ended_at=ended,
         ring_seconds=max(0, round((picked - started).total_seconds())) if picked and started else None,
         talk_seconds=(talked or 0) if reached else 0 if result else None,
-        recording_url=_any(said, "recording_url"),
+        recording_url=next(_told(said, "recording_url"), None),
     )
 
 
 def _result(
-    dialled: list[dict[str, Any]], finals: list[dict[str, Any]], answered: datetime | None, talked: int | None
+    dialled: list[dict[str, Any]], finals: list[dict[str, Any]], message: bool, talked: int | None
 ) -> CallResult | None:
-    """Whether a person answered outranks whether the provider did."""
-    if dialled:
-        results = {CallResult(e["result"]) for e in dialled}
-        return CallResult.ANSWERED if CallResult.ANSWERED in results else sorted(results)[0]
-    if not finals:
+    """Whether a person answered outranks whether the provider did; a message left tells that none did."""
+    results = {CallResult(e["result"]) for e in dialled or finals if e["result"]}
+    if not results:
         return None
-    results = {CallResult(e["result"]) for e in finals}
-    if results == {CallResult.ANSWERED} and talked == 0 and answered is None:
-        return CallResult.MISSED
-    others = sorted(results - {CallResult.ANSWERED})
-    return CallResult.ANSWERED if CallResult.ANSWERED in results else others[0]
+    if CallResult.ANSWERED in results and dialled:
+        return CallResult.ANSWERED
+    if message:
+        return CallResult.VOICEMAIL
+    if CallResult.ANSWERED in results and talked != 0:
+        return CallResult.ANSWERED
+    return min(results - {CallResult.ANSWERED} or {CallResult.MISSED}, key=_NO_ANSWER.index)
 
 
-def _first(said: list[dict[str, Any]], name: str) -> datetime | None:
-    return min((e[name] for e in said if e[name]), default=None)
+def _outcome(result: CallResult | None) -> CallResult | None:
+    return CallResult.MISSED if result in MISSED else result
 
 
-def _any(said: list[dict[str, Any]], name: str) -> Any:
-    return next((e[name] for e in said if e[name]), None)
+def _number(raw: str | None, country: str) -> str | None:
+    """In E.164 where it is a telephone number, also as a SIP address's user; else as it came."""
+    if raw is None:
+        return None
+    scheme, _, rest = raw.partition(":")
+    user = rest.partition("@")[0] if scheme.lower() in ("sip", "sips") else ""
+    dialled = user if user.startswith("+") else raw
+    return (phone_number(dialled, country) if _DIALLED.fullmatch(dialled) else None) or raw
+
+
+def _told(said: list[dict[str, Any]], name: str) -> Iterator[Any]:
+    return (e[name] for e in said if e[name] is not None)
 
 
 def _name(update: CallUpdate) -> str:
     """Its own for each event: two that say different things never take each other's place."""
     content = digest(json.dumps(_plain(update), sort_keys=True))[:12]
-    return (
-        f"{update.event}:{content}"
-        if update.sequence is None
-        else f"{update.event}:{update.sequence:06}:{content}"
-    )
+    sequence = "" if update.sequence is None else f":{update.sequence:06}"
+    return f"{update.event}{sequence}:{content}"
 
 
 def _plain(update: CallUpdate) -> dict[str, Any]:
@@ -169,21 +201,23 @@ def _plain(update: CallUpdate) -> dict[str, Any]:
 
 
 def _restored(values: Mapping[str, Any]) -> dict[str, Any]:
-    moments = {name: datetime.fromisoformat(values[name]) if values[name] else None for name in _MOMENTS}
-    return dict(values) | moments
+    said: dict[str, Any] = {**_UNSAID, **values}
+    return said | {name: datetime.fromisoformat(said[name]) if said[name] else None for name in _MOMENTS}
 
 
-def submission_of(call: Call, *, own_numbers: list[str]) -> Submission | None:
+def submission_of(call: Call, *, own_numbers: Collection[str]) -> Submission | None:
     """The enquiry that an inbound call is once it has ended; None while it goes on, and for other calls.
 
-    A withheld caller, and one of our own numbers, has no telephone number to be known by.
+    A withheld caller, and one of our own numbers (in E.164), has no telephone number to be known by.
+    The network's name for the caller (CNAM) is a hint in `extra`: it is the name of who pays the line.
     """
     if call.direction != "inbound" or call.result is None:
         return None
     caller = call.from_number
-    known = caller is not None and caller.startswith("+") and caller not in own_numbers
+    known = caller is not None and _E164.fullmatch(caller) and caller not in own_numbers
     words = "Missed call" if call.result in MISSED else "Call"
-    hint = next((e.get("caller_name") for e in call.facts.values() if e.get("caller_name")), None)
+    hints = (call.facts[name].get("caller_name") for name in sorted(call.facts))
+    hint = next((hint for hint in hints if hint and _is_name(hint)), None)
     return Submission(
         channel=Channel.CALL,
         occurred_at=call.ended_at or call.started_at or call.created_at,
@@ -191,6 +225,11 @@ def submission_of(call: Call, *, own_numbers: list[str]) -> Submission | None:
         title=f"{words} from {caller or 'a withheld number'}",
         extra={"caller_name": hint} if hint else {},
     )
+
+
+def _is_name(hint: str) -> bool:
+    letters, digits = sum(c.isalpha() for c in hint), sum(c.isdigit() for c in hint)
+    return letters > 1 and letters > digits and hint.strip().lower() not in _NO_NAMES
 
 
 def tell(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:

@@ -27,7 +27,9 @@ def by_name(adapters: Iterable[CallAdapter[Any]]) -> dict[str, CallAdapter[Any]]
 def any_of(kinds: Sequence[type[LineSettings]]) -> Any:
     """The type of a line of any of these kinds; `provider` tells them apart."""
     # Pydantic knows no discriminator for a union of one. There, the kind's own Literal says the same.
-    return Annotated[Union[tuple(kinds)], Field(discriminator="provider")] if len(kinds) > 1 else kinds[0]
+    if len(kinds) == 1:
+        return kinds[0]
+    return Annotated[Union[tuple(kinds)], Field(discriminator="provider")]  # noqa: UP007  made as it runs
 
 
 BY_NAME = by_name(ADAPTERS)

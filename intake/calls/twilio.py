@@ -46,7 +46,7 @@ _DIALLED = {
     "busy": CallResult.BUSY,
     "no-answer": CallResult.MISSED,
     "failed": CallResult.MISSED,
-    "canceled": CallResult.MISSED,
+    "canceled": CallResult.ABANDONED,
 }
 # Withheld callers, also as the digits that spell ANONYMOUS, UNAVAILABLE, UNKNOWN, BLOCKED, RESTRICTED
 # on a keypad; the first of them looks like a number in Lesotho.

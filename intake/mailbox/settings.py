@@ -32,6 +32,12 @@ class MailboxSettings(SourceSettings):
             raise ValueError("must not contain control characters")
         return value
 
+    @field_validator("password")
+    @classmethod
+    def _no_line_end(cls, value: SecretStr) -> SecretStr:
+        cls._no_control_characters(value.get_secret_value())
+        return value
+
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to connect to."""

@@ -25,7 +25,7 @@ from intake import journal, lease, sources
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.connection import Connection, Fetched
 from intake.mailbox.settings import MailboxSettings
-from intake.mailbox.troubles import BROKEN, Troubles
+from intake.mailbox.troubles import Troubles
 from intake.sources import LoadedSource
 from models.mailbox import MailboxPosition
 from models.source import Channel
@@ -124,20 +124,15 @@ class Watcher:
     def _read(self, server: Connection, folder: str, position: Position) -> Position:
         """Journals what is new, in order."""
         for batch in server.batches(position.last_uid):
-            if self.stop.is_set():
-                break
-            groups = [[uid] for uid in batch] if self._troubles.near(batch) else [batch]
-            while groups and not self.stop.is_set():
-                group = groups.pop(0)
+            for group in [[uid] for uid in batch] if self._troubles.near(batch) else [batch]:
                 try:
                     messages = self._fetched(server, group)
                 except (IMAP4.error, OSError) as error:
                     self._troubles.note(group, error)
-                    if len(group) == 1 or isinstance(error, BROKEN):
-                        raise
-                    groups = [[uid] for uid in group]  # which of them is it?
-                    continue
+                    raise
                 position = self._store(folder, position, messages)
+                if self.stop.is_set():
+                    return position
         return position
 
     def _fetched(self, server: Connection, uids: list[int]) -> list[Fetched]:
@@ -162,10 +157,8 @@ class Watcher:
         moved = replace(position, last_uid=max(m.uid for m in messages))
         with db.unit_of_work() as session:
             row = _row(session, self.source.id, folder)
-            if not self._right.confirm(session) or (row.uidvalidity, row.last_uid) != (
-                position.space,
-                position.last_uid,
-            ):
+            moved_by_another = (row.uidvalidity, row.last_uid) != (position.space, position.last_uid)
+            if not self._right.confirm(session) or moved_by_another:
                 raise LeaseLost("another host has taken over")
             receipts = journal.append(session, entries)
             row.last_uid = moved.last_uid

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from core import clock, db
-from crm.calls import derive, merge
+from crm.calls import derive, merge, remember
 from crm.submission import CallUpdate
 from intake import journal
 from intake.delivery import Delivery
@@ -75,9 +75,10 @@ RESULTS = {
 
 def facts(events: list[CallUpdate]) -> dict[str, Any]:
     """As merge keeps them."""
-    from crm.calls import _name, _plain
-
-    return {_name(e): _plain(e) for e in events}
+    found: dict[str, Any] = {}
+    for event in events:
+        found = remember(found, event)
+    return found
 
 
 @pytest.mark.parametrize("name", GROUPS)

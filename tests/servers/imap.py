@@ -48,6 +48,7 @@ class ImapServer:
         self.speak = threading.Event()
         self.once: dict[str, Callable[[], object]] = {}  # called while the command is being answered
         self.repeats_exists = False  # says '* n EXISTS' with every answer
+        self.tells_removals_last = False
         self.starttls_extra = b""  # sent in the clear behind the answer to STARTTLS
         self.commands: list[str] = []
         self.misuse: list[str] = []
@@ -195,16 +196,25 @@ class _Session:
             return b""
         with self.server.lock:
             now = [uid for uid, _ in self.server.messages]
+        steps = [self._removals, self._arrivals] if may_expunge else [self._arrivals]
+        if self.server.tells_removals_last:
+            steps.reverse()
+        return b"".join(step(self.seen, now) for step in steps)
+
+    def _removals(self, seen: list[int], now: list[int]) -> bytes:
         said = b""
-        for n in reversed(range(len(self.seen)) if may_expunge else []):
-            if self.seen[n] not in now:
+        for n in reversed(range(len(seen))):
+            if seen[n] not in now:
                 said += b"* %d EXPUNGE\r\n" % (n + 1)
-                del self.seen[n]
-        fresh = [uid for uid in now if uid not in set(self.seen)]
-        if fresh or self.server.repeats_exists:
-            self.seen += fresh
-            said += b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.seen), len(fresh))
+                del seen[n]
         return said
+
+    def _arrivals(self, seen: list[int], now: list[int]) -> bytes:
+        fresh = [uid for uid in now if uid not in seen]
+        seen += fresh
+        if not fresh and not self.server.repeats_exists:
+            return b""
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(seen), len(fresh))
 
     def on_capability(self, tag: str, command: str) -> tuple[bytes, str]:
         idle = " IDLE" if self.server.can_idle else ""

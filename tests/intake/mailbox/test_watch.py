@@ -171,6 +171,23 @@ def test_a_message_after_a_deletion_is_news_although_the_number_is_the_same(serv
         arrives(mail(1), mail(2), within=1.5)
 
 
+def test_a_deletion_told_behind_an_arrival_does_not_hide_the_next_arrival(server: ImapServer) -> None:
+    server.tells_removals_last = True
+    server.deliver(mail(1))
+
+    def meanwhile() -> None:
+        server.deliver(mail(2))
+        server.remove(1)
+
+    server.once["UID SEARCH"] = meanwhile
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(2), within=1.5)
+        wait_until_idle(server)
+        server.deliver(mail(3))
+        arrives(mail(2), mail(3), within=1.5)
+
+
 # Bad days of the line
 
 
@@ -185,7 +202,7 @@ def test_a_connection_that_ends_while_idling_is_made_anew_at_once(server: ImapSe
     assert server.accepted == 4
 
 
-@pytest.mark.parametrize("n", [0, 1, 30, 60, 100, 200, 350, 500, 617])
+@pytest.mark.parametrize("n", [0, 1, 40, 100, 250, 617])
 def test_a_connection_cut_in_the_middle_of_a_message_loses_and_doubles_nothing(
     server: ImapServer, n: int
 ) -> None:
