@@ -73,7 +73,7 @@ class Condition:
         except SyntaxMistake as mistake:
             raise _at(mistake.at, str(mistake)) from None
         _check(self.tree, variables, frozenset())
-        self._leaves = {node: _Leaf(text[node.start : node.end], node) for node in _leaves(self.tree)}
+        self._leaves = {node: _leaf(text, node) for node in _leaves(self.tree)}
 
     def evaluate(self, context: cel.Context) -> tuple[bool, list[Part]]:
         """Whether it matches, and each part that was looked at, in order."""
@@ -120,6 +120,13 @@ class _Leaf:
         except _UNFIT as error:
             problem = str(error).split(":", 1)[0][:_LONGEST_SEEN]
         return Part(self.text, result, {p: _value_of(c, context) for p, c in self.seen.items()}, problem)
+
+
+def _leaf(text: str, node: Node) -> _Leaf:
+    try:
+        return _Leaf(text[node.start : node.end], node)
+    except ValueError as error:  # our reading of the grammar is wider than the library's
+        raise _at(node.start, f"this is not understood: {str(error).splitlines()[0][:200]}") from None
 
 
 def _value_of(program: cel.Program, context: cel.Context) -> Any:

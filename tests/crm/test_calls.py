@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from core import clock, db
-from crm.calls import derive, merge, remember
+from crm.calls import Merged, derive, merge, remember, submission_of
 from crm.submission import CallUpdate
-from intake import journal
+from intake import calls, journal
 from intake.delivery import Delivery
 from intake.writer import Writer
 from models.activity import Activity
@@ -52,6 +55,7 @@ NOBODY = update("status:no-answer", 31, result=CallResult.MISSED, final=True, en
 DIAL_MISSED = update("dial:no-answer", 59, result=CallResult.MISSED, final=True)
 DIAL_TALKED = update("dial:completed", 59, result=CallResult.ANSWERED, final=True, talk_seconds=40)
 RECORDED = CallUpdate(call_id="CA1", event="recording:RE1", recording_url="https://api.twilio.com/RE1")
+VOICEMAIL = CallUpdate(call_id="CA1", event="recording:RE2", result=CallResult.VOICEMAIL)
 GROUPS = {
     "answered": [RING, PICK, DONE, RECORDED],
     "missed": [RING, NOBODY],
@@ -112,6 +116,121 @@ def test_the_row_does_not_depend_on_order_or_repetition(
         assert call.direction == "inbound"
 
 
+def updates(file: Path) -> tuple[dict[str, Any], CallUpdate]:
+    """A fixture, and what its provider's adapter makes of it."""
+    fixture: dict[str, Any] = json.loads(file.read_text())
+    adapter = calls.BY_NAME[file.parent.name]
+    line = adapter.settings.model_validate(
+        {"key": "main", "provider": adapter.name, "auth_token": "x", **fixture["secret"]}
+    )
+    made = Delivery(
+        body=fixture["body"].encode(),
+        content_type=fixture["headers"]["Content-Type"],
+        received_at=AT,
+        url=fixture["url"],
+    )
+    return fixture, adapter.parse(made, line)
+
+
+def fixture_calls() -> dict[str, list[tuple[dict[str, Any], CallUpdate]]]:
+    """Each call of the fixtures, as its events came."""
+    found: dict[str, list[tuple[dict[str, Any], CallUpdate]]] = {}
+    for file in sorted((Path(__file__).parents[1] / "fixtures" / "calls").glob("*/*.json")):
+        if "call" in json.loads(file.read_text()):
+            fixture, update = updates(file)
+            found.setdefault(f"{file.parent.name} {fixture['call']}", []).append((fixture, update))
+    return {name: sorted(events, key=lambda e: int(e[0]["order"])) for name, events in found.items()}
+
+
+FIXTURES = fixture_calls()
+
+
+def view_of(merged: Merged) -> dict[str, Any]:
+    call = merged.call
+    names = (
+        "direction",
+        "from_number",
+        "to_number",
+        "result",
+        "ring_seconds",
+        "talk_seconds",
+        "recording_url",
+    )
+    moments = ("started_at", "answered_at", "ended_at")
+    return {name: getattr(call, name) for name in names} | {
+        name: getattr(call, name).isoformat() if getattr(call, name) else None for name in moments
+    }
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_each_call_of_the_fixtures_is_the_same_call_in_every_order(database: db.Database, name: str) -> None:
+    configure(lines=LINES)
+    events = [update for _, update in FIXTURES[name]]
+    becomes = FIXTURES[name][-1][0]["becomes"]
+    with database.unit_of_work() as session:
+        line = source(session, "main", Channel.CALL)
+        orders = [
+            (*order[:place], again, *order[place:])  # each once, and one of them twice
+            for order in itertools.permutations(events)
+            for again in events
+            for place in range(len(events) + 1)
+        ]
+        for number, order in enumerate(orders):
+            flags = []
+            for update in order:
+                told = replace(update, call_id=f"CA{number}")
+                merged = merge(session, told, source=line, provider="twilio", country="BR")
+                flags.append((merged.started, merged.ended))
+            view = view_of(merged)
+            assert {field: view[field] for field in becomes} == becomes, [u.event for u in order]
+            assert [started for started, _ in flags] == [True, *[False] * len(events)]
+            assert sum(ended for _, ended in flags) == 1
+            assert len(merged.call.facts) == len(events)
+
+
+MOMENTS = st.none() | st.integers(-100, 100).map(at)
+UPDATES = st.builds(
+    CallUpdate,
+    call_id=st.just("CA1"),
+    event=st.sampled_from(
+        ["status:ringing", "status:completed", "dial:no-answer", "dial:completed", "recording:1"]
+    ),
+    occurred_at=MOMENTS,
+    sequence=st.none() | st.integers(0, 3),
+    direction=st.sampled_from([None, "inbound", "outbound"]),
+    from_number=st.sampled_from([None, CALLER, "sip:bob@x", "+"]),
+    to_number=st.sampled_from([None, "+551140000000"]),
+    result=st.none() | st.sampled_from(CallResult),
+    final=st.booleans(),
+    started_at=MOMENTS,
+    answered_at=MOMENTS,
+    ended_at=MOMENTS,
+    talk_seconds=st.none() | st.integers(0, 50),
+    recording_url=st.none() | st.just("https://api.twilio.com/RE1"),
+    caller_name=st.none() | st.just("Ana"),
+    withheld=st.booleans(),
+)
+
+
+@given(data=st.data(), events=st.lists(UPDATES, min_size=1, max_size=6))
+def test_whatever_the_events_say_their_order_and_number_change_nothing(
+    data: st.DataObject, events: list[CallUpdate]
+) -> None:
+    one = derive(facts(events))
+    order = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=4))))
+    stored = json.loads(json.dumps(dict(reversed(facts(order).items()))))
+    assert derive(stored) == one
+    assert one.ring_seconds is None or one.ring_seconds >= 0
+    assert one.talk_seconds is None or one.talk_seconds >= 0
+    assert (one.talk_seconds is None) == (one.result is None)
+
+
+@given(events=st.lists(UPDATES, min_size=1, max_size=6))
+def test_a_call_that_is_over_is_never_under_way_again(events: list[CallUpdate]) -> None:
+    results = [derive(facts(events[: n + 1])).result for n in range(len(events))]
+    assert None not in results[results.index(next((r for r in results if r), None)) :] or not any(results)
+
+
 def test_a_call_without_an_end_has_no_result() -> None:
     view = derive(facts([RING, PICK]))
     assert (view.result, view.talk_seconds, view.answered_at) == (None, None, at(9))
@@ -120,6 +239,118 @@ def test_a_call_without_an_end_has_no_result() -> None:
 def test_an_end_before_the_start_makes_no_negative_time() -> None:
     view = derive(facts([update("status:ringing", 100, started_at=at(100)), NOBODY]))
     assert (view.ring_seconds, view.talk_seconds) == (0, 0)
+
+
+def test_an_end_of_no_duration_was_no_answer() -> None:
+    done = update(
+        "status:completed", 60, result=CallResult.ANSWERED, final=True, ended_at=at(60), talk_seconds=0
+    )
+    assert derive(facts([RING, PICK, done])).result == "missed"
+
+
+def test_facts_of_an_older_release_are_still_understood() -> None:
+    older = {"old": {"event": "status:busy", "result": "busy", "final": True, "direction": "inbound"}}
+    assert derive(older).result == "busy"
+
+
+def merged(database: db.Database, *events: CallUpdate) -> list[Merged]:
+    with database.unit_of_work() as session:
+        line = source(session, "main", Channel.CALL)
+        return [merge(session, event, source=line, provider="twilio", country="BR") for event in events]
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.parametrize(
+    ("events", "ended", "changed", "before"),
+    [
+        ([RING, PICK, DONE], [0, 0, 1], [0, 0, 0], [None, None, None]),
+        ([DONE, RING, DONE], [1, 0, 0], [0, 0, 0], [None, "answered", "answered"]),
+        ([DONE, DIAL_MISSED], [1, 0], [0, 1], [None, "answered"]),
+        ([DIAL_MISSED, DONE, DIAL_TALKED], [1, 0, 0], [0, 0, 1], [None, "missed", "missed"]),
+        ([DONE, VOICEMAIL], [1, 0], [0, 1], [None, "answered"]),
+        # One way of missing for another is no news for who is to call back.
+        ([NOBODY, VOICEMAIL], [1, 0], [0, 0], [None, "missed"]),
+        ([VOICEMAIL, NOBODY], [0, 1], [0, 0], [None, None]),
+    ],
+)
+def test_each_event_tells_what_it_changed(
+    database: db.Database, events: list[CallUpdate], ended: list[int], changed: list[int], before: list[Any]
+) -> None:
+    found = merged(database, *events)
+    assert [m.started for m in found] == [True, *[False] * (len(events) - 1)]
+    assert [m.ended for m in found] == ended
+    assert [m.changed_result for m in found] == changed
+    assert [m.before for m in found] == before
+
+
+@pytest.mark.usefixtures("line")
+def test_a_call_is_one_per_line(database: db.Database) -> None:
+    configure(lines=LINES + "\n  - {key: other, provider: twilio, auth_token: x}")
+    with database.unit_of_work() as session:
+        for key in ("main", "other", "main"):
+            line = source(session, key, Channel.CALL)
+            merge(session, NOBODY, source=line, provider="twilio", country="BR")
+    assert count(Call) == 2
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.parametrize(
+    ("raw", "number", "phones"),
+    [
+        ("+5511912345678", CALLER, (CALLER,)),
+        ("(11) 91234-5678", CALLER, (CALLER,)),
+        ("sip:+5511912345678@trunk.example.com", CALLER, (CALLER,)),
+        ("sip:bob@pbx.example.com", "sip:bob@pbx.example.com", ()),
+        ("sip:5511912345678@pbx.example.com", "sip:5511912345678@pbx.example.com", ()),
+        ("client:1234567890", "client:1234567890", ()),
+        ("190", "190", ()),
+        ("+", "+", ()),
+        ("1-800-FLOWERS", "1-800-FLOWERS", ()),
+        ("+" + "1" * 40, "+" + "1" * 40, ()),
+        ("+551140000000", "+551140000000", ()),
+        (None, None, ()),
+    ],
+)
+def test_a_caller_is_known_by_a_number_of_the_public_network_only(
+    database: db.Database, raw: str | None, number: str | None, phones: tuple[str, ...]
+) -> None:
+    (found,) = merged(database, replace(NOBODY, from_number=raw))
+    assert found.call.from_number == number
+    enquiry = submission_of(found.call, own_numbers=["+551140000000"])
+    assert enquiry is not None
+    assert (enquiry.phones, enquiry.name) == (phones, "")
+    assert enquiry.title == f"Missed call from {number or 'a withheld number'}"
+    assert enquiry.occurred_at == at(31)
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.parametrize(
+    ("hint", "kept"),
+    [
+        ("MARIA SOUZA", True),
+        ("Łódź Sp. z o.o.", True),
+        ("Unknown", False),
+        ("+12025550143", False),
+        ("V123", False),
+    ],
+)
+def test_the_network_s_name_for_a_caller_is_a_hint_where_it_is_a_name(
+    database: db.Database, hint: str, kept: bool
+) -> None:
+    (_, found) = merged(database, RING, replace(NOBODY, caller_name=hint))
+    enquiry = submission_of(found.call, own_numbers=[])
+    assert enquiry is not None
+    assert enquiry.extra == ({"caller_name": hint} if kept else {})
+    assert enquiry.name == ""
+
+
+@pytest.mark.usefixtures("line")
+def test_a_call_that_goes_on_and_one_that_goes_out_are_no_enquiry(database: db.Database) -> None:
+    (ringing,) = merged(database, RING)
+    assert submission_of(ringing.call, own_numbers=[]) is None
+    (_, out) = merged(database, *(replace(e, call_id="CA2", direction="outbound") for e in (RING, NOBODY)))
+    assert submission_of(out.call, own_numbers=[]) is None
+    assert not out.missed
 
 
 # From here on through the journal and the whole pipeline.

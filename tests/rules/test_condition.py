@@ -88,6 +88,7 @@ def test_a_part_that_could_not_be_told_says_why() -> None:
         ("!" * 100 + "true", "nested deeper"),
         ("true " + "|| true " * 5000, "longer than"),
         ("", "the end where a value was expected"),
+        ("lead.score > 99999999999999999999999", "is not understood"),
         ("''.__class__ == 'x'", "no function|has no|there is no|does not belong"),
     ],
 )

@@ -33,6 +33,9 @@ LINE = TwilioLine.model_validate(
 )
 
 
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
 def delivery(body: bytes, headers: dict[str, str], url: str = URL) -> Delivery:
     lower = {name.lower(): value for name, value in headers.items()}
     return Delivery(
@@ -162,11 +165,11 @@ def test_a_recording_elsewhere_is_not_kept(hostile: str) -> None:
 
 
 @given(
-    pairs=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=12),
+    pairs=st.lists(st.tuples(TEXT, TEXT), max_size=12),
     url=st.sampled_from([URL, URL + "?b=2&a=1", "http://x.test:8000/y", "https://x.test:443/y"]),
 )
 def test_whatever_the_sdk_signs_is_let_in_and_nothing_else(pairs: list[tuple[str, str]], url: str) -> None:
-    body = urlencode(pairs, errors="replace").encode()
+    body = urlencode(pairs).encode()
     params = _Posted(parse_qsl(body.decode(), keep_blank_values=True))
     signature = RequestValidator(TOKEN).compute_signature(url, params)
     ADAPTER.verify(delivery(body, {"X-Twilio-Signature": signature}, url), LINE)
@@ -317,7 +320,7 @@ def test_an_absurd_duration_is_dropped_and_the_call_is_kept(duration: str) -> No
         "yesterday",
         "",
         "Mon, 99 Nov 2026 18:29:00 +0000",
-        "Mon, 23 Nov 0000 18:29:00 +0000",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
         "2026-11-23",
         "\x00",
     ],
@@ -326,17 +329,10 @@ def test_an_absurd_moment_is_dropped_and_the_call_is_kept(timestamp: str) -> Non
     assert parse(CallStatus="completed", Timestamp=timestamp).ended_at is None
 
 
-@given(timestamp=st.text(max_size=40))
+@given(timestamp=st.text(st.characters(codec="utf-8"), max_size=40))
 def test_no_moment_breaks_anything(timestamp: str) -> None:
-    try:
-        ADAPTER.parse(
-            delivery(
-                urlencode({"CallSid": "CA1", "CallStatus": "busy", "Timestamp": timestamp}).encode(), {}
-            ),
-            LINE,
-        )
-    except UnicodeEncodeError:
-        pass
+    params = {"CallSid": "CA1", "CallStatus": "busy", "Timestamp": timestamp}
+    assert ADAPTER.parse(delivery(urlencode(params).encode(), {}), LINE).final
 
 
 @pytest.mark.parametrize("zone", ["+0000", "-0000", "GMT"])
@@ -412,5 +408,5 @@ def test_our_own_numbers_are_in_e164() -> None:
     assert numbers("+55 11 4000-0000", "+13125550188") == ["+551140000000", "+13125550188"]
     assert numbers("(11) 4000-0000", country="BR") == ["+551140000000"]
     for wrong in ("11 4000-0000", "main line", "+", ""):
-        with pytest.raises(ValidationError, match="is no number in E.164"):
+        with pytest.raises(ValidationError, match="is no number in E"):
             numbers(wrong)

@@ -1,0 +1,64 @@
+"""The documents say what is true: every setting, trigger, step and adapter, and examples that work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+from sqlalchemy.orm import Session
+
+from core.settings import Settings
+from intake.pipeline import ADAPTERS
+from rules.steps import STEPS
+from rules.vocabulary import TRIGGERS
+from workspace import document
+from workspace.check import check
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_in_the_table(name: str) -> None:
+    field = Settings.model_fields[name]
+    alias = field.validation_alias
+    for variable in alias.choices if isinstance(alias, AliasChoices) else [alias]:
+        assert f"`{variable}`" in CONFIGURATION
+    assert f"| {field.description} |" in CONFIGURATION
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_every_trigger_is_told_with_its_variables(trigger: str) -> None:
+    (row,) = (line for line in CONFIGURATION.splitlines() if line.startswith(f"| `{trigger}` |"))
+    for field in TRIGGERS[trigger].fields:
+        assert f"event.{field}" in row
+    assert ("call" in row.rsplit("|", 2)[1]) is TRIGGERS[trigger].call
+
+
+def test_every_step_and_adapter_has_its_line() -> None:
+    steps = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "steps.md").read_text(), re.MULTILINE)
+    assert sorted(steps) == sorted(STEPS)
+    assert all(f"`{step}`" in CONFIGURATION for step in STEPS)
+    adapters = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "adapters.md").read_text(), re.MULTILINE)
+    assert sorted(adapters) == sorted(ADAPTERS)
+
+
+def examples() -> list[str]:
+    return [block for file in DOCS for block in re.findall(r"```yaml\n(.*?)```", file.read_text(), re.DOTALL)]
+
+
+@pytest.mark.parametrize("text", examples())
+def test_every_workspace_example_is_right(session: Session, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(text)
+    check(session, document.read(file))
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda f: f.name)
+def test_every_link_leads_somewhere(file: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", file.read_text()):
+        if not target.startswith("https://"):
+            assert (file.parent / target).exists(), target
