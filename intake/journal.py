@@ -21,6 +21,9 @@ LEASE = timedelta(seconds=10)
 MOST_ATTEMPTS = 5
 
 
+_TABLE = InboundEvent.metadata.tables["inbound_events"]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is to be journalled. `again` names a key under which the same content may stand already."""
@@ -53,10 +56,11 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
     fresh = set()
     if rows:
         dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        # Core, not ORM: this is the one statement that every sender waits for.
         made = session.execute(
-            dialect.insert(InboundEvent)
+            dialect.insert(_TABLE)
             .on_conflict_do_nothing(index_elements=["source_id", "dedupe_key"])
-            .returning(InboundEvent.id),
+            .returning(_TABLE.c.id),
             list(rows.values()),
         )
         fresh = set(made.scalars())
@@ -102,10 +106,10 @@ def _standing(session: Session, entries: Sequence[Entry]) -> dict[tuple[int, str
     if not wanted:
         return {}
     found = session.execute(
-        select(InboundEvent.source_id, InboundEvent.dedupe_key, InboundEvent.id).where(
+        select(_TABLE.c.source_id, _TABLE.c.dedupe_key, _TABLE.c.id).where(
             or_(
                 *(
-                    and_(InboundEvent.source_id == source_id, InboundEvent.dedupe_key.in_(keys))
+                    and_(_TABLE.c.source_id == source_id, _TABLE.c.dedupe_key.in_(keys))
                     for source_id, keys in wanted.items()
                 )
             )
