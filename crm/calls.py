@@ -29,6 +29,8 @@ from models.source import Channel, Source
 MISSED = (CallResult.MISSED, CallResult.BUSY, CallResult.ABANDONED, CallResult.VOICEMAIL)
 # Where events tell of several ends without an answer, the first of these.
 _NO_ANSWER = (*MISSED, CallResult.FAILED)
+# Two moments with more seconds between them (some days) are not of one call, whoever says so.
+_LONGEST = 1_000_000
 _MOMENTS = ("occurred_at", "started_at", "answered_at", "ended_at")
 _UNSAID = {field.name: None for field in fields(CallUpdate)}
 _DIALLED = re.compile(r"[+0-9 ().-]{2,40}")
@@ -69,8 +71,9 @@ class Merged:
 
     @property
     def missed(self) -> bool:
-        """Whether somebody called us and reached nobody, as far as is known now."""
-        return self.call.direction == "inbound" and self.call.result in MISSED
+        """Whether this event tells that somebody called us and reached nobody; once told it is no news."""
+        news = self.ended or self.changed_result
+        return news and self.call.direction == "inbound" and self.call.result in MISSED
 
     @property
     def answered(self) -> bool:
@@ -130,14 +133,15 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
     started = min(_told(said, "started_at"), default=None)
     answered = min(_told(said, "answered_at"), default=None)
     ended = max(_told(said, "ended_at"), default=None)
-    dialled = [e for e in said if e["final"] and e["event"].startswith("dial:")]
+    finals = [e for e in said if e["final"] and e["result"]]
+    dialled = [e for e in finals if e["event"].startswith("dial:")]
     talked = max(_told(dialled or said, "talk_seconds"), default=None)
     direction = next(_told(said, "direction"), None)
     message = direction != "outbound" and any(e["result"] == CallResult.VOICEMAIL for e in said)
-    result = _result(dialled, [e for e in said if e["final"]], message, talked)
+    result = _result(dialled, finals, message, talked)
     reached = result is CallResult.ANSWERED
     if talked is None and reached and answered and ended:
-        talked = max(0, round((ended - answered).total_seconds()))
+        talked = _span(answered, ended)
     # How long it rang before a machine took the message is not known.
     picked = answered if reached else None if result is CallResult.VOICEMAIL else ended
     return CallView(
@@ -148,7 +152,7 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
         started_at=started,
         answered_at=answered if reached or result is None else None,
         ended_at=ended,
-        ring_seconds=max(0, round((picked - started).total_seconds())) if picked and started else None,
+        ring_seconds=_span(started, picked) if picked and started else None,
         talk_seconds=(talked or 0) if reached else 0 if result else None,
         recording_url=next(_told(said, "recording_url"), None),
     )
@@ -158,16 +162,20 @@ def _result(
     dialled: list[dict[str, Any]], finals: list[dict[str, Any]], message: bool, talked: int | None
 ) -> CallResult | None:
     """Whether a person answered outranks whether the provider did; a message left tells that none did."""
-    results = {CallResult(e["result"]) for e in dialled or finals if e["result"]}
+    results = {CallResult(e["result"]) for e in dialled or finals}
     if not results:
         return None
-    if CallResult.ANSWERED in results and dialled:
-        return CallResult.ANSWERED
-    if message:
+    if message and not (dialled and CallResult.ANSWERED in results):
         return CallResult.VOICEMAIL
-    if CallResult.ANSWERED in results and talked != 0:
+    if CallResult.ANSWERED in results and (dialled or talked != 0):
         return CallResult.ANSWERED
     return min(results - {CallResult.ANSWERED} or {CallResult.MISSED}, key=_NO_ANSWER.index)
+
+
+def _span(start: datetime, end: datetime) -> int | None:
+    """Whole seconds; none for an end before the start, None for more than any call lasts."""
+    seconds = round((end - start).total_seconds())
+    return max(0, seconds) if seconds < _LONGEST else None
 
 
 def _outcome(result: CallResult | None) -> CallResult | None:

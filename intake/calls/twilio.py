@@ -1,8 +1,8 @@
-"""Twilio: voice status, `<Dial>` action and recording callbacks.
+"""Twilio: voice status, `<Dial>` action, `<Record>` action and recording callbacks.
 
 Signature: Twilio docs 'Webhooks security', and the official SDK's request_validator. Fields: 'TwiML Voice:
 Dial', 'TwiML Voice: Record', 'Recording status callbacks', 'Call resource'. A call answered by TwiML ends as
-`completed` even if nobody picked up: only the Dial action's DialCallStatus tells.
+`completed` even if nobody picked up: only the Dial action's DialCallStatus and DialBridged tell.
 """
 
 from __future__ import annotations
@@ -130,18 +130,21 @@ def _progress(call_id: str, said: dict[str, str]) -> CallUpdate:
     at = _moment(said.get("Timestamp"))
     caller = clean(said.get("From", "")).strip()
     withheld = _is_withheld(caller)
-    dialled = _DIALLED.get(said.get("DialCallStatus", ""))
+    dialled = _dialled(said)
+    message = _is_message(said)
     over = _STATUSES[status] is not None
     talked = _seconds(said.get("DialCallDuration" if dialled else "CallDuration"))
     return CallUpdate(
         call_id=call_id,
-        event=f"dial:{said['DialCallStatus']}" if dialled else f"status:{status}",
+        event=f"dial:{said['DialCallStatus']}"
+        if dialled
+        else f"{'record' if message else 'status'}:{status}",
         occurred_at=at,
         sequence=_seconds(said.get("SequenceNumber")),
         direction="inbound" if said.get("Direction", "inbound") == "inbound" else "outbound",
         from_number=None if withheld else caller[:100],
         to_number=clean(said.get("To", "")).strip()[:100] or None,
-        result=dialled or _STATUSES[status],
+        result=CallResult.VOICEMAIL if message else dialled or _STATUSES[status],
         final=over or dialled is not None,
         started_at=at if status in ("queued", "initiated", "ringing") else None,
         # That Twilio has answered is not that a person has; of that, a Dial action has the last word.
@@ -166,6 +169,20 @@ def _recording(call_id: str, said: dict[str, str]) -> CallUpdate:
         result=CallResult.VOICEMAIL if said.get("RecordingSource") == "RecordVerb" else None,
         recording_url=_recording_url(said),
     )
+
+
+def _dialled(said: dict[str, str]) -> CallResult | None:
+    """How a Dial ended. Whoever picks up may decline when screened, and then was never put through."""
+    status = said.get("DialCallStatus", "")
+    if status == "completed" and said.get("DialBridged") == "false":
+        return CallResult.MISSED
+    return _DIALLED.get(status)
+
+
+def _is_message(said: dict[str, str]) -> bool:
+    """Whether the Record verb tells of its recording. The end of a recorded call tells how long it was too."""
+    told = {name for name in ("DialCallStatus", "CallDuration", "CallbackSource") if said.get(name)}
+    return bool(said.get("RecordingUrl")) and not told
 
 
 def _recording_url(said: dict[str, str]) -> str | None:
