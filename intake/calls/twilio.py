@@ -180,7 +180,7 @@ def _dialled(said: dict[str, str]) -> CallResult | None:
 
 
 def _is_message(said: dict[str, str]) -> bool:
-    """Whether the Record verb tells of its recording. The end of a recorded call tells how long it was too."""
+    """Whether the Record verb tells of its recording; the end of a recorded call tells its length too."""
     told = {name for name in ("DialCallStatus", "CallDuration", "CallbackSource") if said.get(name)}
     return bool(said.get("RecordingUrl")) and not told
 

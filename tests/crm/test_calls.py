@@ -106,11 +106,11 @@ def test_the_row_does_not_depend_on_order_or_repetition(
     events = GROUPS[name] * copies
     random.Random(seed).shuffle(events)
     call_id = f"{name}-{seed}-{copies}"
-    for event in events:
-        values = {f: getattr(event, f) for f in event.__slots__} | {"call_id": call_id}
-        with database.unit_of_work() as session:
-            line = source(session, "main", Channel.CALL)
-            merged = merge(session, CallUpdate(**values), source=line, provider="twilio", country="BR")
+    with database.unit_of_work() as session:
+        line = source(session, "main", Channel.CALL)
+        for event in events:
+            told = replace(event, call_id=call_id)
+            merged = merge(session, told, source=line, provider="twilio", country="BR")
     with database.reading() as session:
         call = session.get_one(Call, merged.call.id)
         assert (call.result, call.talk_seconds, call.ring_seconds) == RESULTS[name]
@@ -243,6 +243,14 @@ def test_a_call_without_an_end_has_no_result() -> None:
 def test_an_end_before_the_start_makes_no_negative_time() -> None:
     view = derive(facts([update("status:ringing", 100, started_at=at(100)), NOBODY]))
     assert (view.ring_seconds, view.talk_seconds) == (0, 0)
+
+
+def test_a_time_longer_than_any_call_is_not_known() -> None:
+    far = datetime(9999, 12, 31, tzinfo=UTC)
+    view = derive(facts([RING, replace(NOBODY, ended_at=far)]))
+    assert (view.result, view.ring_seconds) == ("missed", None)
+    view = derive(facts([PICK, replace(DONE, ended_at=far, talk_seconds=None)]))
+    assert (view.result, view.talk_seconds) == ("answered", 0)
 
 
 def test_an_end_of_no_duration_was_no_answer() -> None:

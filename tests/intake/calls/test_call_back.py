@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from core import clock, db
+from crm import activities
 from intake import journal
 from intake.calls.twilio import Twilio, TwilioLine
 from intake.delivery import Delivery
@@ -23,6 +24,7 @@ from tests.servers.twilio import missed_call, signed
 from worker import executor
 
 LINES = "  - {key: main, provider: twilio, auth_token: x, numbers: ['+551140000000']}"
+RULES = '  - {name: r, on: call.missed, do: [schedule: {type: call, subject: "Ring back", due: 5 minutes}]}'
 LINE = TwilioLine.model_validate({"key": "main", "provider": "twilio", "auth_token": "x"})
 CALLER = "+5511912345678"
 NOON = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -36,7 +38,7 @@ def line(database: db.Database) -> None:
 
 
 def tell(*callbacks: dict[str, str]) -> list[EventState]:
-    """Journals and processes each callback, a second after the other; the states they end in."""
+    """Journals and processes each callback; the states they end in."""
     states = []
     for params in callbacks:
         _, body = signed("https://x.test", params, "x")
@@ -124,6 +126,28 @@ def test_a_call_that_turns_out_to_be_missed_is_planned_once_and_told_on_the_time
     told = [e.summary for e in every(TimelineEntry) if e.kind == "call"]
     assert told == [f"Call answered, 20 s: {CALLER}", f"Call missed: {CALLER}"]
     assert len([e for e in every(TimelineEntry) if e.kind == "submission"]) == 1
+
+
+def test_a_call_that_a_rule_has_planned_for_it_counts_and_is_not_urgent_already() -> None:
+    configure(lines=LINES, rules=RULES)
+    tell(*missed_call("CA1", CALLER), message("CA1"))
+    assert [(a.subject, a.urgency) for a in every(Activity)] == [("Ring back", 0)]
+
+
+def test_a_call_planned_before_the_call_was_missed_becomes_more_urgent() -> None:
+    with db.unit_of_work() as session:
+        lead = enquire(session, phones=(CALLER,)).lead
+        activities.plan(session, lead, type="call", subject="Call", due_at=NOON, actor="service")
+        activities.plan(session, lead, type="task", subject="Think", due_at=NOON, actor="service")
+    tell(*missed_call("CA1", CALLER), message("CA1"))
+    assert [(a.subject, a.urgency) for a in every(Activity)] == [("Call", 1), ("Think", 0)]
+
+
+def test_a_message_left_for_us_is_to_be_called_back() -> None:
+    recorded = {"RecordingSid": "RE1", "RecordingUrl": "https://api.twilio.com/RE1", "RecordingDuration": "9"}
+    tell(call(**recorded, Digits="hangup"), call(CallDuration="20"))
+    assert [c.result for c in every(Call)] == [CallResult.VOICEMAIL]
+    assert len(every(Activity)) == 1
 
 
 def test_a_missed_call_of_a_known_lead_is_planned_on_that_lead() -> None:

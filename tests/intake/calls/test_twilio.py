@@ -132,6 +132,34 @@ def test_a_withheld_caller_has_no_number(caller: str) -> None:
     assert (found.withheld, found.from_number) == (True, None)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"CallStatus": "in-progress", "RecordingDuration": "12", "Digits": "#"},
+        {"CallStatus": "completed", "RecordingDuration": "12", "Digits": "hangup"},
+        {"CallStatus": "completed", "TranscriptionStatus": "completed", "TranscriptionText": "Hello"},
+    ],
+)
+def test_what_the_record_verb_tells_is_a_message_to_us(params: dict[str, str]) -> None:
+    found = parse(RecordingSid="RE1", RecordingUrl="https://api.twilio.com/RE1", **params)
+    assert (found.result, found.final) == ("voicemail", params["CallStatus"] == "completed")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"CallDuration": "94", "CallbackSource": "call-progress-events"},
+        {"CallDuration": "94"},
+        {"DialCallStatus": "completed", "DialBridged": "true"},
+        {"DialCallStatus": "answered", "DialBridged": "false"},  # a conference
+    ],
+)
+def test_the_end_of_a_recorded_call_is_no_message(params: dict[str, str]) -> None:
+    url = "https://api.twilio.com/RE1"
+    found = parse(CallStatus="completed", RecordingSid="RE1", RecordingUrl=url, **params)
+    assert (found.result, found.recording_url) == ("answered", url)
+
+
 def test_an_outgoing_call_is_told_apart() -> None:
     assert parse(CallStatus="completed", Direction="outbound-api").direction == "outbound"
 
@@ -237,6 +265,15 @@ def test_anything_else_is_refused(made: Delivery) -> None:
     with pytest.raises(Refused) as caught:
         ADAPTER.verify(made, LINE)
     assert (caught.value.status, caught.value.reason) == (403, "bad_signature")
+
+
+@pytest.mark.parametrize(
+    "body", [b"&".join(b"a%d=1" % n for n in range(5000)), b"CallSid=\xff"], ids=["5,000 fields", "no UTF-8"]
+)
+def test_a_body_that_is_no_form_is_refused_before_anything_is_computed(body: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        ADAPTER.verify(delivery(body, {"X-Twilio-Signature": "x"}), LINE)
+    assert (caught.value.status, caught.value.reason) == (400, "malformed")
 
 
 def test_a_redelivery_has_the_same_key_and_another_event_another() -> None:
