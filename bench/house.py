@@ -73,6 +73,7 @@ def house(store: Store, *, mail: bool = False, smtp_url: str = "") -> Iterator[S
     service = Service(
         workspace(mail=mail), SMTP_URL=smtp_url, PORTARIA_LOG_LEVEL="warning", **store.environment()
     )
+    service.token = "none"  # nothing is asked of the API, so none needs to be made
     try:
         with store.fresh(service.folder / "var"):
             try:

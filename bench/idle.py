@@ -48,7 +48,7 @@ class _Times:
 
 def measure(report: Report, store: Store, *, quick: bool) -> None:
     """Adds the figures of one database."""
-    times, rest = (25, 5.0) if quick else (60, 10.0)
+    times, rest = (15, 4.0) if quick else (60, 10.0)
     seen = _Times()
     with _TimedSink() as sink, house(store, mail=True, smtp_url=sink.url) as service:
         service.start()

@@ -60,7 +60,7 @@ class Report:
     def table(self) -> str:
         """A Markdown table for each area, which is as easily read in a terminal."""
         parts = [machine()]
-        for area in dict.fromkeys(f.area for f in self.figures):
+        for area in sorted({f.area: None for f in self.figures}, key=lambda a: a == "memory"):
             rows = [f.cells() for f in self.figures if f.area == area]
             parts.append(_table((area, "measured", "beside, in the same run", "ratio", "target"), rows))
         return "\n\n".join([*parts, *self.notes])

@@ -58,9 +58,9 @@ class CallView:
 class Merged:
     """The call after one more event, and what this event changed.
 
-    `started`: the first event of the call. `ended`: there was no result before. `changed_result`: what
-    stood before is taken back, such as answered by missed; another way of missing takes nothing back.
-    `before` is the result that stood.
+    `started`: the first event of the call. `ended`: only now are its result and its direction known.
+    `changed_result`: what stood before is taken back, such as answered by missed; another way of missing
+    takes nothing back. `before` is the result that stood.
     """
 
     call: Call
@@ -105,7 +105,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
             created_at=clock.now(),
         )
         session.add(call)
-    before = call.result
+    before = call.result if call.direction else None
     call.facts = remember(call.facts, update)
     view = derive(call.facts)
     for name, value in asdict(view).items():
@@ -116,7 +116,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
     return Merged(
         call,
         started=started,
-        ended=before is None and call.result is not None,
+        ended=before is None and call.result is not None and call.direction is not None,
         changed_result=before is not None and _outcome(before) != _outcome(call.result),
         before=before,
     )

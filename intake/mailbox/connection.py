@@ -118,29 +118,35 @@ class Connection:
         self._listen()
         return int(found[b"UIDVALIDITY"])
 
-    def batches(self, after: int) -> Iterator[list[int]]:
-        """The UIDs above `after`, in order, in groups that are not too large to hold."""
+    def news(self, after: int) -> Iterator[list[int]]:
+        """The UIDs above `after`, in order, at most so many at once as may be asked about together."""
         self._stop_idling()
         if not self._can_idle:
             self._server.noop()  # a server need not notice new mail by itself (RFC 3501 section 7)
         # 'n:*' names the last message even where its UID is below n (RFC 3501 section 6.4.8).
         uids = sorted({uid for uid in self._server.search(["UID", f"{after + 1}:*"]) if uid > after})
         self._listen()
-        most = service().max_mail_bytes
         for start in range(0, len(uids), _MOST_IN_BATCH):
-            chunk = uids[start : start + _MOST_IN_BATCH]
-            found = self._server.fetch(chunk, ["RFC822.SIZE"])
-            self._sizes = {uid: int(found.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in chunk}
-            batch: list[int] = []
-            total = 0
-            for uid in chunk:
-                size = min(self._sizes[uid], most)
-                if batch and total + size > _BATCH_BYTES:
-                    yield batch
-                    batch, total = [], 0
-                batch.append(uid)
-                total += size
-            yield batch
+            yield uids[start : start + _MOST_IN_BATCH]
+
+    def batches(self, uids: list[int]) -> list[list[int]]:
+        """The same in groups that are not too large to hold."""
+        self._measure(uids)
+        most = service().max_mail_bytes
+        batches: list[list[int]] = []
+        total = 0
+        for uid in uids:
+            size = min(self._sizes[uid], most)
+            if not batches or total + size > _BATCH_BYTES:
+                batches.append([])
+                total = 0
+            batches[-1].append(uid)
+            total += size
+        return batches
+
+    def _measure(self, uids: list[int]) -> None:
+        found = self._server.fetch(uids, ["RFC822.SIZE"])
+        self._sizes = {uid: int(found.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in uids}
 
     def fetch(self, uids: list[int]) -> list[Fetched]:
         """The messages, unread as they were; of one that is too large only its headers.
@@ -148,8 +154,10 @@ class Connection:
         A message that was deleted meanwhile is left out. Raises IMAPClientError for one that is there
         and is not given.
         """
+        if not self._sizes.keys() >= set(uids):
+            self._measure(uids)
         most = service().max_mail_bytes
-        whole = [uid for uid in uids if self._sizes.get(uid, 0) <= most]
+        whole = [uid for uid in uids if self._sizes[uid] <= most]
         large = [uid for uid in uids if uid not in whole]
         found: dict[int, Any] = {}
         for part, wanted in (("BODY[]", whole), ("BODY[HEADER]", large)):
@@ -166,10 +174,11 @@ class Connection:
                 missing.append(uid)
                 continue
             facts: dict[str, Any] = {"uid": uid}
-            if isinstance(data.get(b"INTERNALDATE"), datetime):
-                facts["internaldate"] = data[b"INTERNALDATE"].isoformat()
+            if isinstance(date := data.get(b"INTERNALDATE"), datetime):
+                with suppress(ValueError):  # a zone may be a day or more away
+                    facts["internaldate"] = date.isoformat()
             if uid in large or len(body) > most:  # its size was not the truth
-                facts |= {"truncated": True, "size": max(self._sizes.get(uid, 0), len(body))}
+                facts |= {"truncated": True, "size": max(self._sizes[uid], len(body))}
                 body = _head(body)[:most]
             messages.append(Fetched(uid, body, facts))
         if missing and (withheld := self._standing(missing)):

@@ -25,7 +25,7 @@ from intake import journal, lease, sources
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.connection import Connection, Fetched
 from intake.mailbox.settings import MailboxSettings
-from intake.mailbox.troubles import Troubles
+from intake.mailbox.troubles import Troubles, words
 from intake.sources import LoadedSource
 from models.mailbox import MailboxPosition
 from models.source import Channel
@@ -96,9 +96,9 @@ class Watcher:
     def _interrupted(self, error: Exception) -> float:
         self._failures += 1
         wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
-        words = str(error) or type(error).__name__
-        log.warning("mailbox.interrupted", mailbox=self.source.key, error=words, again_in_seconds=wait)
-        self._note(f"interrupted: {words}")
+        said = words(error)
+        log.warning("mailbox.interrupted", mailbox=self.source.key, error=said, again_in_seconds=wait)
+        self._note(f"interrupted: {said}")
         return wait
 
     def _watch(self, settings: MailboxSettings) -> None:
@@ -123,13 +123,13 @@ class Watcher:
 
     def _read(self, server: Connection, folder: str, position: Position) -> Position:
         """Journals what is new, in order."""
-        for batch in server.batches(position.last_uid):
-            for group in [[uid] for uid in batch] if self._troubles.near(batch) else [batch]:
-                try:
+        for uids in server.news(position.last_uid):
+            with self._troubles.noted(uids):
+                near = self._troubles.near(uids)
+                groups = [[uid] for uid in uids] if near else server.batches(uids)
+            for group in groups:
+                with self._troubles.noted(group):
                     messages = self._fetched(server, group)
-                except (IMAP4.error, OSError) as error:
-                    self._troubles.note(group, error)
-                    raise
                 position = self._store(folder, position, messages)
                 if self.stop.is_set():
                     return position
@@ -138,8 +138,8 @@ class Watcher:
     def _fetched(self, server: Connection, uids: list[int]) -> list[Fetched]:
         if len(uids) > 1 or (trouble := self._troubles.hopeless(uids[0])) is None:
             return server.fetch(uids)
-        # That the headers can be had tells that it is the message and not the line.
-        head = server.headers(uids[0])
+        # That the headers can be had tells at once that it is the message and not the line.
+        head = b"" if self._troubles.untouchable(uids[0]) else server.headers(uids[0])
         log.error("mailbox.message_set_aside", mailbox=self.source.key, uid=uids[0], error=trouble)
         return [Fetched(uids[0], head, {"uid": uids[0], "fetch_error": trouble})]
 

@@ -40,8 +40,11 @@ class ImapServer:
         self.can_idle = True
         self.refusal = ""  # what LOGIN is answered, for example 'NO [AUTHENTICATIONFAILED] no'
         self.bad_uids: set[int] = set()  # a FETCH that asks for one of these is answered NO
+        self.bad_items = ("BODY",)  # where it asks for something that begins so
         self.withheld_uids: set[int] = set()  # these are left out of the answer, which is OK
-        self.deadly_uids: set[int] = set()  # fetching the body of one of these ends the connection
+        self.deadly_uids: set[int] = set()  # fetching one of these ends the connection
+        self.deadly_items = ("BODY.PEEK[]",)  # where it asks for something that begins so
+        self.odd_answers: dict[int, tuple[bytes, bytes]] = {}  # in a UID's own answers, what instead of what
         self.sizes: dict[int, int] = {}  # what RFC822.SIZE says instead of the truth
         self.cuts: deque[int] = deque()  # after so many bytes of an answer with bodies the connection ends
         self.silent_at: set[str] = set()  # these commands get no answer until `speak` is set
@@ -277,9 +280,9 @@ class _Session:
         items = asked[2].upper().split()
         wanted = self.in_set(asked[1])
         bodies = "BODY.PEEK[]" in items
-        if bodies and server.deadly_uids & set(wanted):
+        if server.deadly_uids & set(wanted) and any(item.startswith(server.deadly_items) for item in items):
             raise Cut
-        if server.bad_uids & set(wanted) and any(item.startswith("BODY") for item in items):
+        if server.bad_uids & set(wanted) and any(item.startswith(server.bad_items) for item in items):
             return b"", "NO [SERVERBUG] cannot read it"
         said = b""
         with server.lock:
@@ -300,7 +303,12 @@ class _Session:
                     name = item.replace(".PEEK", "").encode()
                     parts.append(name + b" {%d}\r\n" % len(given) + given)
             seq = (self.seen or []).index(uid) + 1
-            said += b"* %d FETCH (" % seq + b" ".join(parts) + b")\r\n"
+            answer = b"* %d FETCH (" % seq + b" ".join(parts) + b")\r\n"
+            said += (
+                answer.replace(*server.odd_answers.get(uid, (b"", b"")), 1)
+                if uid in server.odd_answers
+                else answer
+            )
         return said, "OK done"
 
     def on_idle(self, tag: str, command: str) -> tuple[bytes, str]:

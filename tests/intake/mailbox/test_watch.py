@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +21,7 @@ from sqlalchemy import select
 
 from core import clock, db
 from core.errors import Unavailable, Unreadable
+from core.metrics import ACCEPTED, REPEATED
 from core.settings import settings
 from intake import journal, lease
 from intake.delivery import Delivery
@@ -63,6 +65,22 @@ def server() -> Iterator[ImapServer]:
 
 def wait_until_idle(server: ImapServer, sessions: int = 1) -> None:
     wait_for(lambda: server.idling() >= sessions, 5, "nobody idles")
+
+
+class Told:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, event: str, **more: Any) -> None:
+        self.lines.append(f"{event} {more}")
+
+    warning = error = info
+
+    def exception(self, event: str, **more: Any) -> None:
+        self.info(event, **more)
+        self.lines += traceback.format_exc().splitlines()
 
 
 def parsed(event: InboundEvent) -> Any:
@@ -314,6 +332,71 @@ def test_a_message_that_cannot_be_had_is_set_aside_as_failed_and_the_next_one_co
         parsed(found[2])
 
 
+@pytest.mark.parametrize(
+    ("way", "items"),
+    [
+        ("bad", ("RFC822.SIZE",)),
+        ("deadly", ("RFC822.SIZE",)),
+        ("deadly", ("BODY",)),
+        ("deadly", ("BODY", "RFC822.SIZE")),
+    ],
+)
+def test_a_message_of_which_nothing_can_be_had_does_not_stop_the_others(
+    server: ImapServer, way: str, items: tuple[str, ...]
+) -> None:
+    for n in range(1, 6):
+        server.deliver(mail(n))
+    setattr(server, f"{way}_uids", {3})
+    setattr(server, f"{way}_items", items)
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: len(events()) == 5, 10, "the others do not come")
+    found = events()
+    assert [e.body for n, e in enumerate(found) if n != 2] == [mail(n) for n in (1, 2, 4, 5)]
+    with pytest.raises(Unreadable, match="the server would not give this message"):
+        parsed(found[2])
+
+
+@pytest.mark.parametrize(
+    ("instead", "of"),
+    [
+        (b"-0300", b"+99999999999999"),  # no zone: OverflowError
+        (b"(UID", b"(X " + b"(" * 5000 + b")" * 5000 + b" UID"),  # RecursionError
+        (b"BODY[] {", b"((( BODY[] {"),
+        (b"a secret ", b"a secret " + b"x" * 100),  # longer than it says: its end stands as answers
+    ],
+)
+def test_an_answer_that_breaks_its_reader_does_not_stop_the_others_and_is_not_quoted(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch, instead: bytes, of: bytes
+) -> None:
+    told = Told()
+    monkeypatch.setattr(watch, "log", told)
+    server.deliver(mail(1))
+    server.deliver(mail(2, text="a secret " * 100_000 + "\r\na secret" * 20))
+    server.deliver(mail(3))
+    server.odd_answers = {2: (instead, of)}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: [e.body for e in events()][-1:] == [mail(3)], 10, "the others do not come")
+    found = events()
+    assert [e.envelope["facts"]["uid"] for e in found] == [1, 2, 3]
+    assert "fetch_error" in found[1].envelope["facts"]
+    said = "".join(told.lines)
+    assert "mailbox.message_set_aside" in said
+    for content in ("secret", "Maria", "Message 2"):
+        assert content not in said + state() + str(found[1].envelope)
+    assert max(len(line) for line in told.lines) < 1000
+
+
+def test_a_message_whose_date_has_no_possible_zone_comes_in_without_it(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.odd_answers = {1: (b"-0300", b"+9999")}
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+    assert "internaldate" not in events()[0].envelope["facts"]
+
+
 def test_a_message_that_cannot_be_had_for_a_while_comes_later(server: ImapServer) -> None:
     server.deliver(mail(1))
     server.deliver(mail(2))
@@ -487,6 +570,42 @@ def test_a_watcher_that_lost_its_lease_in_its_sleep_cannot_write(server: ImapSer
             (row,) = session.scalars(select(Lease)).all()
             row.expires_at = clock.now() - timedelta(seconds=1)
         arrives(mail(1))
+
+
+def test_a_watcher_that_lost_its_lease_while_opening_the_folder_does_not_touch_the_position(
+    server: ImapServer,
+) -> None:
+    server.deliver(mail(1))
+    server.silent_at = {"EXAMINE"}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: server.asked("EXAMINE"), 5, "it does not open the folder")
+        with db.unit_of_work() as session:
+            (row,) = session.scalars(select(Lease)).all()
+            row.holder, row.expires_at = "elsewhere", clock.now() + timedelta(hours=1)
+        server.silent_at = set()
+        server.speak.set()
+        wait_for(lambda: not server.sessions, 5, "it does not give up")
+    found = position()
+    assert found is None or found.uidvalidity is None
+    assert server.asked("UID SEARCH") == 0
+
+
+def test_what_comes_in_is_counted(server: ImapServer) -> None:
+    def counted() -> tuple[float, ...]:
+        return tuple(c.labels("email")._value.get() for c in (ACCEPTED, REPEATED))
+
+    before = counted()
+    for raw in (mail(1), mail(2), mail(1)):
+        server.deliver(raw)
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1), mail(2))
+        wait_until_idle(server)
+        server.drop()
+        wait_for(lambda: server.accepted == 2, 5, "it does not come back")
+        wait_until_idle(server)
+    assert counted() == (before[0] + 2, before[1] + 1)  # and none was fetched again
 
 
 def test_a_watcher_with_an_old_position_cannot_move_it_back(server: ImapServer) -> None:
