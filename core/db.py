@@ -45,6 +45,7 @@ class Database:
         else:
             self.engine = create_engine(
                 self.url,
+                hide_parameters=True,  # an error's words must not carry a person's data into the log
                 pool_size=pool,
                 max_overflow=0,
                 pool_timeout=5,
@@ -60,7 +61,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._locks = tuple(os.open(f"{path}.{name}", flags, 0o600) for name in ("turnstile", "turn"))
-        engine = create_engine(self.url, pool_size=64, max_overflow=64)
+        engine = create_engine(self.url, hide_parameters=True, pool_size=64, max_overflow=64)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _: Any) -> None:

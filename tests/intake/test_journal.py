@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from core import clock, db
 from core.errors import Unavailable
@@ -159,3 +160,11 @@ def test_a_failure_is_tried_again_after_a_growing_wait(database: db.Database, so
             waits.append((event.retry_at - moment).total_seconds())
             moment = event.retry_at
     assert waits == [1, 4, 9]
+
+
+def test_an_error_of_the_database_does_not_tell_a_person_s_data(
+    database: db.Database, source_id: int
+) -> None:
+    with pytest.raises(IntegrityError) as caught, database.unit_of_work() as session:
+        journal.append(session, [entry(999_999, "a", b"secret@client.test")])
+    assert "secret@client.test" not in str(caught.value)
