@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, idle, intake
+from bench import drain, idle, intake, limits
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
@@ -35,6 +35,7 @@ def main() -> None:
     stores: list[Store] = [Sqlite(), *([Postgres(asked.postgres)] if asked.postgres else [])]
     report = Report()
     begin = time.perf_counter()
+    others = f"Before it began, other programs kept {limits.busy(1):.0%} of the cores busy"
     for store in stores:
         for name in asked.names or NAMES:
             print(f"{name} on {store.name} …", flush=True)
@@ -45,7 +46,7 @@ def main() -> None:
                 idle.measure(report, store, quick=asked.quick)
             else:
                 drain.measure(report, store, quick=asked.quick)
-    report.notes.append(f"Measured in {time.perf_counter() - begin:.0f} s.")
+    report.notes.append(f"{others}; it took {time.perf_counter() - begin:.0f} s.")
     print("\n" + report.table())
     if asked.json:
         report.write(asked.json)

@@ -23,6 +23,7 @@ from tests.servers.mail import SmtpSink
 from tests.servers.service import Service
 
 _ASK_SECONDS = 0.0005
+_WARM = 3
 _P50_MS, _P99_MS, _MAIL_P99_MS, _CPU_SHARE = 15.0, 50.0, 150.0, 0.02
 
 
@@ -48,11 +49,11 @@ class _Times:
 
 def measure(report: Report, store: Store, *, quick: bool) -> None:
     """Adds the figures of one database."""
-    times, rest = (15, 4.0) if quick else (60, 10.0)
+    times, rest = (12, 3.0) if quick else (60, 10.0)
     seen = _Times()
     with _TimedSink() as sink, house(store, mail=True, smtp_url=sink.url) as service:
         service.start()
-        for number in range(-5, times):  # the first five only warm up
+        for number in range(-_WARM, times):  # the first only warm up
             time.sleep(0.15 + random.random() * 0.1)
             one = _once(service, store, sink, number)
             if number >= 0:
@@ -81,8 +82,8 @@ def measure(report: Report, store: Store, *, quick: bool) -> None:
 
 
 def _once(service: Service, store: Store, sink: _TimedSink, number: int) -> tuple[float, float, float]:
-    name = f"idle{number + 5}"
-    fields = dict(urllib.parse.parse_qsl(body(name, number + 5)))
+    name = f"idle{number + _WARM}"
+    fields = dict(urllib.parse.parse_qsl(body(name, number + _WARM)))
     begin = time.perf_counter()
     answer = service.form("contact", fields)
     answered = time.perf_counter()

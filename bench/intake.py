@@ -41,7 +41,7 @@ class _Rounds:
 
 def measure(report: Report, store: Store, generator: Generator, *, quick: bool) -> None:
     """Adds the figures of one database."""
-    rounds, seconds, bare = (2, 0.7, 0.2) if quick else (5, 3.0, 1.0)
+    rounds, seconds, bare = (2, 0.5, 0.2) if quick else (5, 3.0, 1.0)
     by_connections = {n: _Rounds() for n in CONNECTIONS}
     loops: dict[str, list[limits.Loop]] = defaultdict(list)
     with house(store) as service:
@@ -66,7 +66,7 @@ def measure(report: Report, store: Store, generator: Generator, *, quick: bool) 
         finally:
             os.kill(worker, signal.SIGCONT)
         busy = [
-            generator.round(service.port, posting=True, connections=64, seconds=seconds)
+            generator.round(service.port, posting=True, connections=64, seconds=max(seconds, 2))
             for _ in range(max(1, rounds - 2))
         ]
     for n, each in by_connections.items():

@@ -44,6 +44,18 @@ class Loop:
         return len(self.latencies) * self.rows / self.seconds
 
 
+def busy(seconds: float) -> float:
+    """The share of all cores that is in use meanwhile, by whatever else the machine is doing."""
+
+    def times() -> list[int]:
+        return [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+
+    before = times()
+    time.sleep(seconds)
+    passed = [now - then for now, then in zip(times(), before, strict=True)]
+    return 1 - (passed[3] + passed[4]) / sum(passed)  # proc(5): the fourth and fifth are idle and iowait
+
+
 def fdatasync(folder: Path, seconds: float) -> Loop:
     """Overwrites a block of 4 KiB and has it written to the disk, again and again."""
     made = Loop()
