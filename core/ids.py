@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 
 from uuid_utils import uuid7
@@ -26,3 +27,8 @@ def digest(*parts: bytes | str) -> str:
         total.update(len(raw).to_bytes(8, "big"))
         total.update(raw)
     return total.hexdigest()
+
+
+def keyed(values: object) -> str:
+    """A digest of plain values, the same for the same values in whatever order their names stand."""
+    return digest(json.dumps(values, sort_keys=True, default=str))

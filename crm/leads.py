@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.errors import Invalid
 from crm import timeline
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
@@ -60,6 +61,51 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
     return [Happening("lead.assigned", lead, {"before": before.email if before else None})]
 
 
+def unassign(session: Session, lead: Lead, *, actor: str, why: str) -> list[Happening]:
+    """Takes the lead from its owner; it then waits for one."""
+    before = lead.owner
+    if before is None:
+        return []
+    lead.owner = None
+    lead.owner_id = None
+    lead.updated_at = clock.now()
+    timeline.record(
+        session,
+        lead,
+        kind="unassigned",
+        summary=f"Taken from {before.name}: {why}",
+        actor=actor,
+        data={"before": before.email},
+    )
+    return [Happening("lead.assigned", lead, {"before": before.email})]
+
+
+def change_status(
+    session: Session, lead: Lead, status: LeadStatus, *, actor: str, reason: str = ""
+) -> list[Happening]:
+    """Moves the lead to another status; a reason is kept with the change.
+
+    Raises Invalid for a lead that is part of another one.
+    """
+    before = lead.status
+    if before is status:
+        return []
+    if before is LeadStatus.MERGED:
+        raise Invalid(f"the lead is part of lead {lead.merged_into_id} now")
+    lead.status = status
+    lead.updated_at = clock.now()
+    words = f"Status: {before.value} → {status.value}" + (f" ({reason})" if reason else "")
+    timeline.record(
+        session,
+        lead,
+        kind="status_changed",
+        summary=words,
+        actor=actor,
+        data={"before": before.value, "after": status.value, "reason": reason},
+    )
+    return [Happening("lead.status_changed", lead, {"before": before.value, "reason": reason})]
+
+
 def set_field(session: Session, lead: Lead, field: str, value: object, *, actor: str) -> list[Happening]:
     """Sets a lead's own field (see `SETTABLE`) or, for any other name, a custom field."""
     if field in SETTABLE:
@@ -90,6 +136,18 @@ def add_tag(session: Session, lead: Lead, tag: str, *, actor: str) -> list[Happe
     lead.updated_at = clock.now()
     timeline.record(session, lead, kind="tagged", summary=f"Tag added: {tag}", actor=actor, data={"tag": tag})
     return [Happening("tag.added", lead, {"tag": tag})]
+
+
+def remove_tag(session: Session, lead: Lead, tag: str, *, actor: str) -> list[Happening]:
+    """Takes a tag off the lead; does nothing where it is not on."""
+    if tag not in lead.tags:
+        return []
+    lead.tags = [t for t in lead.tags if t != tag]
+    lead.updated_at = clock.now()
+    timeline.record(
+        session, lead, kind="untagged", summary=f"Tag removed: {tag}", actor=actor, data={"tag": tag}
+    )
+    return []
 
 
 def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:

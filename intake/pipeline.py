@@ -137,7 +137,7 @@ def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
     if merged.ended or merged.changed_result:
         call_log.tell(session, call, lead, event_id=event.id)
         kinds = ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
-        happenings += [Happening(kind, lead, {"call": call}) for kind in (*kinds, "call.completed")]
+        happenings += [Happening(kind, lead, call=call) for kind in (*kinds, "call.completed")]
     passage.react(lead, happenings)
     if merged.missed:
         minutes = passage.settings.call_back_minutes

@@ -27,9 +27,11 @@ class StepState(StrEnum):
 
     READY = "ready"  # deferred, to be run once due
     RUNNING = "running"  # claimed by a worker until its lease ends
+    WAITING = "waiting"  # for its time, or for what it awaits
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"  # the attempt was cut off where its effect may have happened
+    SKIPPED = "skipped"  # somebody decided to go on without it
     CANCELLED = "cancelled"
 
 
@@ -59,6 +61,10 @@ class Run(Base):
     # Event, version, rule and depth: the same happening never starts the same rule twice.
     effect_key: Mapped[str] = mapped_column(String(200))
     depth: Mapped[int]
+    # What started it, so that a later step sees it too: see rules.facts.
+    cause: Mapped[dict[str, Any]]
+    # Why it ended before its last step, in words.
+    ended_why: Mapped[str | None]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
@@ -75,17 +81,21 @@ class StepRow(Base):
         Index(
             "ix_step_due",
             "due_at",
-            postgresql_where=text("state in ('ready', 'running')"),
-            sqlite_where=text("state in ('ready', 'running')"),
+            postgresql_where=text("state in ('ready', 'running', 'waiting')"),
+            sqlite_where=text("state in ('ready', 'running', 'waiting')"),
         ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
-    # Where in the rule it stands, so that it sorts: "000", "001"; inside a branch "001.then.000".
+    # Where in the rule it stands, so that it sorts: "000", "001"; inside a branch "001.then.000",
+    # in the third round of a loop "001.do#0002.000".
     path: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(Word)
     settings: Mapped[dict[str, Any]]
+    # The trigger it waits for, and what it left for later steps: a loop's items, a wait's outcome, an answer.
+    awaits: Mapped[str | None] = mapped_column(Word)
+    data: Mapped[dict[str, Any]]
     state: Mapped[StepState] = mapped_column(states(StepState))
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cel
@@ -65,14 +66,18 @@ class Part:
 class Condition:
     """A condition, ready to be evaluated any number of times."""
 
-    def __init__(self, text: str, variables: Mapping[str, Fields]) -> None:
-        """Raises Invalid for a mistake in the text, with its position and the nearest valid name."""
+    def __init__(self, text: str, variables: Mapping[str, Fields] | None) -> None:
+        """Raises Invalid for a mistake in the text, with its position and the nearest valid name.
+
+        Without `variables` the names in it are not checked, as with a text that was when it was published.
+        """
         self.text = text
         try:
             self.tree = parse(text)
         except SyntaxMistake as mistake:
             raise _at(mistake.at, str(mistake)) from None
-        _check(self.tree, variables, frozenset())
+        if variables is not None:
+            _check(self.tree, variables, frozenset())
         self._leaves = {node: _leaf(text, node) for node in _leaves(self.tree)}
 
     def evaluate(self, context: cel.Context) -> tuple[bool, list[Part]]:
@@ -94,6 +99,12 @@ class Condition:
         part = self._leaves[node].evaluate(context)
         parts.append(part)
         return part.result
+
+
+@lru_cache(maxsize=2000)
+def unchecked(text: str) -> Condition:
+    """A condition that was checked when it was published."""
+    return Condition(text, None)
 
 
 class _Leaf:
@@ -188,6 +199,8 @@ def _check_path(
     if first not in variables:
         raise _at(node.start, f"there is no '{first}'{nearest(first, variables)}")
     fields = variables[first]
+    if "*" in fields:
+        return
     if len(path) > 1 and path[1] not in fields:
         raise _at(node.start, f"'{first}' has no '{path[1]}'{nearest(path[1], fields)}")
     if len(path) > 2 and fields[path[1]] != "any":

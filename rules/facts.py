@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
+from models.activity import Activity
 from models.call import Call
 from models.lead import Lead
 
+Facts = dict[str, Any]
 
-def of(happening: Happening, workspace: WorkspaceSettings) -> dict[str, dict[str, Any]]:
+
+def of(happening: Happening, workspace: WorkspaceSettings) -> Facts:
     """The variables of `rules.vocabulary` for this happening."""
-    data = dict(happening.data)
-    call = data.pop("call", None)
-    facts = {
+    facts: Facts = {
         "lead": lead_facts(happening.lead),
-        "event": data,
+        "event": dict(happening.data),
         "workspace": {
             "name": workspace.name,
             "country": workspace.country,
@@ -25,7 +28,32 @@ def of(happening: Happening, workspace: WorkspaceSettings) -> dict[str, dict[str
             "currency": workspace.currency,
         },
     }
-    return facts | {"call": call_facts(call)} if isinstance(call, Call) else facts
+    if happening.call is not None:
+        facts["call"] = call_facts(happening.call)
+    if happening.activity is not None:
+        facts["activity"] = activity_facts(happening.activity)
+    return facts
+
+
+def cause(happening: Happening) -> dict[str, Any]:
+    """The happening as a run keeps it, for the steps that come later."""
+    kept: dict[str, Any] = {"trigger": happening.trigger, "event": dict(happening.data)}
+    if happening.call is not None:
+        kept["call"] = happening.call.id
+    if happening.activity is not None:
+        kept["activity"] = happening.activity.id
+    return kept
+
+
+def restored(session: Session, kept: Mapping[str, Any], lead: Lead) -> Happening:
+    """What `cause` kept, with the lead, the call and the activity as they are now."""
+    return Happening(
+        kept.get("trigger", ""),
+        lead,
+        kept.get("event", {}),
+        call=session.get(Call, kept["call"]) if "call" in kept else None,
+        activity=session.get(Activity, kept["activity"]) if "activity" in kept else None,
+    )
 
 
 def lead_facts(lead: Lead) -> dict[str, Any]:
@@ -63,6 +91,18 @@ def call_facts(call: Call) -> dict[str, Any]:
         "ring_seconds": call.ring_seconds,
         "talk_seconds": call.talk_seconds,
         "withheld": call.from_number is None,
+    }
+
+
+def activity_facts(activity: Activity) -> dict[str, Any]:
+    """An activity as conditions and templates see it."""
+    return {
+        "id": activity.id,
+        "type": activity.type,
+        "subject": activity.subject,
+        "due_at": activity.due_at,
+        "owner": activity.owner.email if activity.owner else None,
+        "outcome": activity.outcome,
     }
 
 

@@ -16,16 +16,17 @@ from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
 from rules.schema import Rule, by_trigger, read
 
-_MOST_KEPT = 8
+_MOST_KEPT = 16
 _kept: dict[tuple[int, str], Ruleset] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """A version, ready for use: its number and its rules by trigger."""
+    """A version, ready for use: its number, its active rules by trigger, and all of them by name."""
 
     version: int
     rules: Mapping[str, tuple[Rule, ...]]
+    named: Mapping[str, Rule]
 
 
 def active(session: Session) -> Ruleset | None:
@@ -38,14 +39,22 @@ def active(session: Session) -> Ruleset | None:
     return None if found is None else _ready(session, found.id, found.content_hash)
 
 
-def _ready(session: Session, version: int, content_hash: str) -> Ruleset:
+def version(session: Session, number: int) -> Ruleset:
+    """The set that was published under this number, in force or not."""
+    content_hash = session.scalars(
+        select(RulesetVersion.content_hash).where(RulesetVersion.id == number)
+    ).one()
+    return _ready(session, number, content_hash)
+
+
+def _ready(session: Session, number: int, content_hash: str) -> Ruleset:
     """A version, read once in the life of a process: what has this hash never changes."""
-    key = (version, content_hash)
+    key = (number, content_hash)
     if key not in _kept:
-        rules, _ = read(session.get_one(RulesetVersion, version).rules)
+        rules, _ = read(session.get_one(RulesetVersion, number).rules)
         while len(_kept) >= _MOST_KEPT:
             _kept.pop(next(iter(_kept)))
-        _kept[key] = Ruleset(version, by_trigger(rules))
+        _kept[key] = Ruleset(number, by_trigger(rules), {rule.name: rule for rule in rules})
     return _kept[key]
 
 
@@ -58,10 +67,10 @@ def publish(session: Session, rules: Sequence[Any], *, by: str) -> RulesetVersio
     )
     if present is not None and present.content_hash == content_hash:
         return present
-    version = RulesetVersion(
+    made = RulesetVersion(
         rules=list(rules), content_hash=content_hash, published_at=clock.now(), published_by=by
     )
-    session.add(version)
+    session.add(made)
     session.flush()
-    workspace.ruleset_version_id = version.id
-    return version
+    workspace.ruleset_version_id = made.id
+    return made

@@ -12,14 +12,13 @@ from core import clock
 from core.errors import Invalid
 from core.ids import digest
 from crm import timeline, workspace
-from crm.happening import Happening
 from models.lead import Lead
 from models.rule import Run, StepRow, StepState
-from rules import facts
-from rules.engine import settle
+from rules import engine, facts
 from rules.order import MailOrder, Order
 from rules.schema import planned
 from rules.step import DeferredStep, StepContext
+from rules.walk import seen_by, settle
 
 #: How long one attempt may take before another worker takes the step over.
 LEASE = timedelta(seconds=60)
@@ -40,22 +39,40 @@ class Job:
 def due(now: datetime) -> ColumnElement[bool]:
     """The condition for a step that a worker may claim now."""
     return and_(
-        StepRow.state.in_((StepState.READY, StepState.RUNNING)),
+        StepRow.state.in_((StepState.READY, StepState.RUNNING, StepState.WAITING)),
         StepRow.due_at <= now,
         or_(StepRow.lease_until.is_(None), StepRow.lease_until < now),
     )
 
 
 def claim(session: Session, step_id: int) -> Job | None:
-    """Takes a due step and writes its order; None where it is not to be done now.
+    """Takes a due step. A wait is over, and its run goes on here; of another the order is written.
 
-    An order is repeatable (its id is the same each time), so a step whose worker died is taken again.
+    None where no order is to be carried out now. An order is repeatable (its id is the same each time),
+    so a step whose worker died is taken again.
     """
     now = clock.now()
+    waits = session.execute(
+        select(StepRow.state, Run.lead_id).join(StepRow.run).where(StepRow.id == step_id)
+    ).first()
+    if waits is None:
+        return None
+    if waits.state is StepState.WAITING:
+        # The lead first, as whoever brings what is waited for does.
+        session.get_one(Lead, waits.lead_id, with_for_update=True, populate_existing=True)
     row = session.scalars(
-        select(StepRow).where(StepRow.id == step_id, due(now)).with_for_update(skip_locked=True)
+        select(StepRow)
+        .where(StepRow.id == step_id, due(now))
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
+        return None
+    if row.state is StepState.WAITING:
+        row.state, row.ended_at = StepState.DONE, now
+        row.data = {**row.data, "came": row.awaits is None}
+        row.result = f"{row.awaits} did not come in time" if row.awaits else "the time has come"
+        engine.go_on(session, row, workspace=workspace.load(session))
         return None
     # Counted before it is made, so that an attempt which takes its process down is counted too.
     row.attempts += 1
@@ -72,26 +89,42 @@ def claim(session: Session, step_id: int) -> Job | None:
     return Job(row.id, row.attempts, row.kind, order)
 
 
+def broken(session: Session, step_id: int, words: str) -> None:
+    """Records that a due step could not even be taken: tried again later, and not for ever."""
+    row = session.scalars(
+        select(StepRow).where(StepRow.id == step_id, due(clock.now())).with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return
+    row.attempts += 1
+    if row.attempts > len(WAITS):
+        _end(session, row, StepState.FAILED, words)
+        return
+    row.result = words
+    row.due_at = clock.now() + WAITS[row.attempts - 1]
+
+
 def _order(session: Session, row: StepRow, now: datetime) -> Order:
     step = planned({row.kind: row.settings})
     if not isinstance(step.step, DeferredStep):
         raise Invalid(f"'{row.kind}' is not carried out by a worker")
     here = workspace.load(session)
-    lead = row.run.lead
+    run = row.run
+    seen = seen_by(facts.restored(session, run.cause, run.lead), here, run.steps)
     context = StepContext(
         session=session,
-        lead=lead,
-        facts=facts.of(Happening("", lead), here),
+        lead=run.lead,
+        facts={**seen, **row.data.get("around", {})},
         workspace=here,
-        rule=row.run.rule,
-        effect_key=digest(row.run.effect_key, row.path),
+        rule=run.rule,
+        effect_key=digest(run.effect_key, row.path),
         now=now,
     )
     return step.step.order(context, step.settings)
 
 
-def done(session: Session, job: Job, words: str) -> None:
-    """Records that the order was carried out."""
+def done(session: Session, job: Job, words: str, answer: object = None) -> None:
+    """Records that the order was carried out, and what was answered where later steps may ask for it."""
     row = _held(session, job)
     if row is None:
         return
@@ -103,6 +136,8 @@ def done(session: Session, job: Job, words: str) -> None:
             words,
             {"subject": job.order.subject, "text": job.order.text, "to": job.order.to},
         )
+    if (name := row.settings.get("answer_as")) is not None:
+        row.data = {**row.data, "name": name, "answer": answer}
     _end(session, row, StepState.DONE, words)
 
 
@@ -121,11 +156,13 @@ def failed(session: Session, job: Job, words: str, *, retry: bool, after: timede
 
 
 def _held(session: Session, job: Job) -> StepRow | None:
-    return session.scalars(
-        select(StepRow)
-        .where(StepRow.id == job.step_id, StepRow.state == StepState.RUNNING, StepRow.attempts == job.attempt)
-        .with_for_update()
-    ).one_or_none()
+    held = (StepRow.id == job.step_id, StepRow.state == StepState.RUNNING, StepRow.attempts == job.attempt)
+    lead_id = session.scalar(select(Run.lead_id).join(Run.steps).where(*held))
+    if lead_id is None:
+        return None
+    # The lead first: a run that goes on may change it.
+    session.get_one(Lead, lead_id, with_for_update=True, populate_existing=True)
+    return session.scalars(select(StepRow).where(*held).with_for_update()).one_or_none()
 
 
 def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
@@ -133,12 +170,22 @@ def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
     row.lease_until = None
     row.ended_at = clock.now()
     row.result = words
+    try:
+        step = planned({row.kind: row.settings})
+        summary = step.summary
+        held_up = isinstance(step.step, DeferredStep) and step.step.holds_up(step.settings)
+    except Invalid:
+        # It was published by a release that wrote it in another way.
+        summary, held_up = row.kind, True
     if state is StepState.FAILED:
-        _tell(session, row, "step_failed", f"{planned({row.kind: row.settings}).summary}: {words}", {})
+        _tell(session, row, "step_failed", f"{summary}: {words}", {})
     # Two steps of one run may end at once: whoever has the run's row sees them both.
     session.flush()
     run = session.get_one(Run, row.run_id, with_for_update=True)
-    settle(run, session.scalars(select(StepRow).where(StepRow.run_id == run.id)))
+    if held_up:
+        engine.go_on(session, row, workspace=workspace.load(session))
+    else:
+        settle(run, session.scalars(select(StepRow).where(StepRow.run_id == run.id)))
 
 
 def _tell(session: Session, row: StepRow, kind: str, words: str, data: dict[str, str]) -> None:

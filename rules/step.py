@@ -1,9 +1,10 @@
 """What every step is. Immediate ones change the database inside the planning transaction; deferred
-ones write an order for the world outside, which a worker carries out."""
+ones write an order for the world outside, which a worker carries out; those of the course decide how
+the run goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -51,6 +52,8 @@ class StepContext:
     rule: str
     effect_key: str
     now: datetime
+    #: Whether what the last `wait` of the same list waited for came; None where there was none.
+    waited: bool | None = None
 
     @property
     def actor(self) -> str:
@@ -66,12 +69,35 @@ class Result:
     happenings: tuple[Happening, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a run goes on after a step of its course.
+
+    `into`: a list of steps inside this one, once or, with `items`, once for each of them, which the steps
+    see under the name `each`. `until`: not before this moment, or before `awaits` happens to the lead and
+    `where` (a condition on it) is true. `stops`: nowhere, the run is over.
+    """
+
+    words: str
+    into: str | None = None
+    items: tuple[Any, ...] | None = None
+    each: str = "item"
+    until: datetime | None = None
+    awaits: str | None = None
+    where: str | None = None
+    stops: bool = False
+
+
 class Step(Generic[S]):
-    """A step's name, what people read of it, and its settings."""
+    """A step's name, what people read of it, and its settings.
+
+    `follows` names a step that must stand before it in the same list.
+    """
 
     name: ClassVar[str]
     label: ClassVar[str]
     settings: type[S]
+    follows: ClassVar[str | None] = None
 
     def check(self, settings: S, known: Known) -> None:
         """Raises Invalid where the settings refer to what is not there."""
@@ -79,6 +105,25 @@ class Step(Generic[S]):
     def summary(self, settings: S) -> str:
         """The step as a plan tells it, in a few words."""
         return self.label
+
+
+class CourseStep(Step[S]):
+    """Decides how the run goes on: into which steps, when, or not at all."""
+
+    def turn(self, context: StepContext, settings: S) -> Turn:
+        """Decides.
+
+        Raises Invalid where it cannot be decided; the run says so and goes on with its next step.
+        """
+        raise NotImplementedError
+
+    def inside(self, settings: S) -> Mapping[str, Sequence[Any]]:
+        """The lists of steps inside this one, by name, as they are written."""
+        return {}
+
+    def variables(self, settings: S) -> Mapping[str, Fields]:
+        """What the steps inside may name beside what is there anyway, each with its fields."""
+        return {}
 
 
 class ImmediateStep(Step[S]):
@@ -94,6 +139,10 @@ class ImmediateStep(Step[S]):
 
 class DeferredStep(Step[S]):
     """Is carried out by a worker, in its own time and with its own attempts."""
+
+    def holds_up(self, settings: S) -> bool:
+        """Whether the run's next steps need what comes of it; else they do not wait for it."""
+        return False
 
     def order(self, context: StepContext, settings: S) -> Order:
         """What the worker is to do.

@@ -6,23 +6,61 @@ vocabulary knows and a few filters are let through. A value that contains braces
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import ChainableUndefined, TemplateSyntaxError, nodes
+from jinja2 import ChainableUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import Invalid
 from rules.vocabulary import Fields, nearest
 
-FILTERS = ("default", "upper", "lower", "title", "capitalize", "trim", "truncate")
 _LONGEST = 100_000
 
 _environment = ImmutableSandboxedEnvironment(
     undefined=ChainableUndefined, autoescape=False, finalize=lambda v: "" if v is None else v
 )
-_environment.filters = {name: _environment.filters[name] for name in FILTERS}
+
+
+def _tolerant(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter as a text's: what is missing or empty stays nothing, a number is its digits."""
+
+    def filtered(value: Any, *options: Any, **named: Any) -> str:
+        text = "" if _is_empty(value) else str(value)
+        return str(work(text, *options, **named)) if text else ""
+
+    return filtered
+
+
+def _truncated(text: str, length: int = 255) -> str:
+    """At most so many characters, cut between words where one ends near enough."""
+    if len(text) <= length:
+        return text
+    kept = text[: max(length - 1, 0)]
+    at_word = kept.rsplit(" ", 1)[0]
+    return (at_word if len(at_word) * 2 > len(kept) else kept).rstrip() + "…"
+
+
+def _default(value: Any, instead: Any = "", boolean: bool = True) -> Any:
+    """What is empty is always replaced, as Jinja does where its `boolean` is true."""
+    return instead if _is_empty(value) else value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or isinstance(value, Undefined)
+
+
+_environment.filters = {
+    "default": _default,
+    "upper": _tolerant(str.upper),
+    "lower": _tolerant(str.lower),
+    "title": _tolerant(str.title),
+    "capitalize": _tolerant(str.capitalize),
+    "trim": _tolerant(str.strip),
+    "truncate": _tolerant(_truncated),
+}
+FILTERS = tuple(_environment.filters)
 _environment.globals = {}
 
 _ALLOWED = (
@@ -48,8 +86,14 @@ def check(text: str, variables: Mapping[str, Fields]) -> None:
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
-    """The text with its substitutions made; what is missing or empty becomes nothing."""
-    return str(_compiled(text).render(values))
+    """The text with its substitutions made; what is missing or empty becomes nothing.
+
+    Raises Invalid where a filter cannot do what it is asked.
+    """
+    try:
+        return str(_compiled(text).render(values))
+    except Exception as error:  # noqa: BLE001  what the library and its filters raise is theirs to choose
+        raise Invalid(f"the template cannot be filled in: {error or type(error).__name__}") from None
 
 
 @lru_cache(maxsize=2000)
@@ -57,17 +101,31 @@ def _compiled(text: str) -> Any:
     return _environment.from_string(text)
 
 
+def _check_options(node: nodes.Filter) -> None:
+    """Raises Invalid for options that the filter does not take, by trying them."""
+    options = [o.value if isinstance(o, nodes.Const) else "x" for o in node.args or ()]
+    named = {str(o.key): o.value.value for o in node.kwargs or () if isinstance(o.value, nodes.Const)}
+    try:
+        _environment.filters[node.name]("x", *options, **named)
+    except (TypeError, ValueError, AttributeError):
+        raise Invalid(f"line {node.lineno}: '{node.name}' does not take these options") from None
+
+
 def _check(node: nodes.Node, variables: Mapping[str, Fields]) -> None:
     if not isinstance(node, _ALLOWED):
         raise Invalid(f"line {node.lineno}: only fields such as {{{{ lead.name }}}} may stand in a template")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         raise Invalid(f"line {node.lineno}: there is no filter '{node.name}'{nearest(node.name, FILTERS)}")
+    if isinstance(node, nodes.Filter):
+        _check_options(node)
     path = _path(node)
     if path is not None:
         first, *rest = path
         if first not in variables:
             raise Invalid(f"line {node.lineno}: there is no '{first}'{nearest(first, variables)}")
         fields = variables[first]
+        if "*" in fields:
+            return
         if not rest:
             raise Invalid(
                 f"line {node.lineno}: '{first}' needs a field, such as '{first}.{next(iter(fields), 'name')}'"

@@ -47,6 +47,18 @@ CALL: Fields = MappingProxyType(
 WORKSPACE: Fields = MappingProxyType(
     {"name": "text", "country": "text", "timezone": "text", "currency": "text"}
 )
+ACTIVITY: Fields = MappingProxyType(
+    {
+        "id": "number",
+        "type": "text",
+        "subject": "text",
+        "due_at": "moment",
+        "owner": "text",
+        "outcome": "text",
+    }
+)
+#: The fields of a variable of which nothing is known beforehand: it may be text as well as have any parts.
+ANYTHING: Fields = MappingProxyType({"*": "any"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +69,17 @@ class Trigger:
     summary: str
     fields: Fields = field(default_factory=dict)
     call: bool = False
+    activity: bool = False
 
     @property
     def variables(self) -> dict[str, Fields]:
         """The variables a condition on this trigger may use, each with its fields."""
         found: dict[str, Fields] = {"lead": LEAD, "workspace": WORKSPACE, "event": self.fields}
-        return found | {"call": CALL} if self.call else found
+        if self.call:
+            found["call"] = CALL
+        if self.activity:
+            found["activity"] = ACTIVITY
+        return found
 
 
 TRIGGERS = {
@@ -71,13 +88,22 @@ TRIGGERS = {
         Trigger("lead.created", "A new lead was made of an enquiry", {"channel": "text"}),
         Trigger("lead.repeat", "A known person enquired again", {"channel": "text"}),
         Trigger("lead.updated", "A field of a lead was changed", {"changes": "any"}),
-        Trigger("lead.assigned", "A lead was given to somebody", {"before": "text"}),
+        Trigger("lead.status_changed", "A lead has another status", {"before": "text", "reason": "text"}),
+        Trigger("lead.assigned", "A lead was given to somebody, or to nobody", {"before": "text"}),
+        Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),
         Trigger("form.submitted", "A form was submitted"),
         Trigger("email.received", "An e-mail was received"),
+        Trigger("call.started", "A call began; told once, also where its end came first", call=True),
         Trigger("call.answered", "A call was answered and is over", call=True),
         Trigger("call.missed", "A call was missed", call=True),
         Trigger("call.completed", "A call is over, whatever its result", call=True),
+        Trigger("voicemail.received", "A caller has left a message", call=True),
+        Trigger("activity.due", "An activity is due now", activity=True),
+        Trigger("activity.overdue", "An activity was not done in time", activity=True),
+        Trigger("activity.completed", "An activity was done", activity=True),
+        Trigger("manual", "Somebody starts the rule on a lead"),
+        Trigger("cron", "The time has come that the rule's `at` says; for each open lead"),
     )
 }
 

@@ -79,9 +79,17 @@ class Executor:
             self._lanes.release()
 
     def _run(self, step_id: int) -> None:
-        with db.unit_of_work() as session:
-            job = runs.claim(session, step_id)
-            name = workspace.load(session).name
+        try:
+            with db.unit_of_work() as session:
+                job = runs.claim(session, step_id)
+                name = workspace.load(session).name
+        except Unavailable:
+            raise
+        except Exception as error:  # recorded with the step, which is tried again
+            log.exception("step.broken", step_id=step_id)
+            with db.unit_of_work() as session:
+                runs.broken(session, step_id, f"{type(error).__name__}: {error}"[:2000])
+            return
         if job is None:
             return
         try:

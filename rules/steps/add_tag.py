@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from core.errors import Invalid
 from crm import leads
-from rules.step import ImmediateStep, Result, StepContext, StepSettings
+from rules import template
+from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 
 
 class AddTagSettings(StepSettings):
@@ -15,7 +17,7 @@ class AddTagSettings(StepSettings):
 
     shorthand: ClassVar[str | None] = "tag"
 
-    tag: str = Field(min_length=1, max_length=60, description="The tag")
+    tag: str = Field(min_length=1, max_length=60, description="The tag; may name fields of the lead")
 
 
 class AddTag(ImmediateStep[AddTagSettings]):
@@ -25,13 +27,18 @@ class AddTag(ImmediateStep[AddTagSettings]):
     label = "Add a tag"
     settings = AddTagSettings
 
+    def check(self, settings: AddTagSettings, known: Known) -> None:
+        """The tag may be a template."""
+        template.check(settings.tag, known.variables)
+
     def summary(self, settings: AddTagSettings) -> str:
         """Which tag."""
         return f"Add the tag {settings.tag}"
 
     def run(self, context: StepContext, settings: AddTagSettings) -> Result:
         """Adds it."""
-        happened = leads.add_tag(context.session, context.lead, settings.tag, actor=context.actor)
-        return Result(
-            f"Tag added: {settings.tag}" if happened else f"The tag {settings.tag} was there", tuple(happened)
-        )
+        tag = template.render(settings.tag, context.facts).strip()[:60]
+        if not tag:
+            raise Invalid(f"the tag '{settings.tag}' is empty for this lead")
+        happened = leads.add_tag(context.session, context.lead, tag, actor=context.actor)
+        return Result(f"Tag added: {tag}" if happened else f"The tag {tag} was there", tuple(happened))

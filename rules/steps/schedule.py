@@ -8,11 +8,8 @@ from pydantic import Field, field_validator
 
 from core.errors import Invalid
 from crm import activities
-from models.workspace import Calendar
-from rules import duration, template
-from rules.calendar import BusinessCalendar
+from rules import due, duration, template
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
-from rules.vocabulary import nearest
 
 
 class ScheduleSettings(StepSettings):
@@ -21,7 +18,7 @@ class ScheduleSettings(StepSettings):
     type: Literal["call", "meeting", "task", "email"] = Field("task", description="Kind of activity")
     subject: str = Field(description="What is to be done; may name fields of the lead")
     due: str = Field(description="When, counted from now: 15 business minutes, 2 hours, 1 business day")
-    calendar: str | None = Field(None, description="Whose business time; needed where due says 'business'")
+    calendar: str | None = Field(None, description="Whose business time; the workspace's first if left out")
 
     @field_validator("due")
     @classmethod
@@ -43,12 +40,7 @@ class Schedule(ImmediateStep[ScheduleSettings]):
     def check(self, settings: ScheduleSettings, known: Known) -> None:
         """The calendar must be there, and be named where it is needed."""
         template.check(settings.subject, known.variables)
-        if settings.calendar is not None and settings.calendar not in known.calendars:
-            raise Invalid(
-                f"there is no calendar '{settings.calendar}'{nearest(settings.calendar, known.calendars)}"
-            )
-        if settings.calendar is None and duration.parse(settings.due).business:
-            raise Invalid(f"'{settings.due}' needs a calendar")
+        due.check(settings.due, settings.calendar, known)
 
     def summary(self, settings: ScheduleSettings) -> str:
         """What and when."""
@@ -56,18 +48,12 @@ class Schedule(ImmediateStep[ScheduleSettings]):
 
     def run(self, context: StepContext, settings: ScheduleSettings) -> Result:
         """Plans it, once for each effect key."""
-        wanted = duration.parse(settings.due)
-        due_at = context.now + wanted.length
-        if settings.calendar is not None:
-            calendar = context.session.get(Calendar, settings.calendar)
-            if calendar is None:
-                raise Invalid(f"there is no calendar '{settings.calendar}' any more")
-            due_at = BusinessCalendar.of(calendar.settings, context.workspace.zone).after(context.now, wanted)
+        due_at = due.moment(context, settings.due, settings.calendar)
         activity = activities.plan(
             context.session,
             context.lead,
             type=settings.type,
-            subject=template.render(settings.subject, context.facts)[:500],
+            subject=template.render(settings.subject, context.facts).strip()[:500],
             due_at=due_at,
             actor=context.actor,
             effect_key=context.effect_key,

@@ -156,7 +156,10 @@ def test_the_same_cause_starts_a_rule_once(session: Session) -> None:
     cause = new_id()
     lead = enquire(session, event_id=cause).lead
     engine.react(
-        session, [Happening("lead.created", lead)], workspace=workspace.load(session), event_id=cause
+        session,
+        [Happening("lead.created", lead, {"channel": "form"})],
+        workspace=workspace.load(session),
+        event_id=cause,
     )
     assert len(session.scalars(select(Activity)).all()) == 1
 

@@ -1,0 +1,50 @@
+"""Goes one way or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import cel
+from pydantic import ConfigDict, Field
+
+from rules.condition import Condition, unchecked
+from rules.step import CourseStep, Known, StepContext, StepSettings, Turn
+
+
+class BranchSettings(StepSettings):
+    """`if: lead.score > 50` with `then: [...]` and, if wanted, `else: [...]` beside it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    shorthand: ClassVar[str | None] = "if"
+
+    if_: str = Field(alias="if", description="Condition in CEL")
+    then: list[Any] = Field(default_factory=list, max_length=100, description="Steps where it is true")
+    else_: list[Any] = Field(
+        default_factory=list, alias="else", max_length=100, description="Steps where it is not"
+    )
+
+
+class Branch(CourseStep[BranchSettings]):
+    """The condition is looked at when the run comes to it, on the lead as it is then."""
+
+    name = "branch"
+    label = "Go one way or the other"
+    settings = BranchSettings
+
+    def check(self, settings: BranchSettings, known: Known) -> None:
+        """The condition must be right."""
+        Condition(settings.if_, known.variables)
+
+    def summary(self, settings: BranchSettings) -> str:
+        """On what."""
+        return f"Go one way if {settings.if_}"
+
+    def inside(self, settings: BranchSettings) -> Mapping[str, Sequence[Any]]:
+        """Both ways."""
+        return {"then": settings.then, "else": settings.else_}
+
+    def turn(self, context: StepContext, settings: BranchSettings) -> Turn:
+        """Looks, and goes."""
+        matched, _ = unchecked(settings.if_).evaluate(cel.Context(dict(context.facts)))
+        return Turn(f"{settings.if_}: {'yes' if matched else 'no'}", into="then" if matched else "else")
