@@ -75,17 +75,17 @@ def _client() -> httpx.Client:
     return httpx.Client(transport=transport, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
 
 
-def post(url: str, content: bytes, headers: dict[str, str]) -> int:
-    """Posts and returns the status.
+def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Posts and returns the status, and of the answer at most the first 64 KiB.
 
     Raises Retry where trying again may help, Permanent where it will not.
     """
     try:
         with _client() as client, client.stream("POST", url, content=content, headers=headers) as answer:
-            size = 0
-            for chunk in answer.iter_raw():
-                size += len(chunk)
-                if size > _MOST_ANSWER:
+            found = bytearray()
+            for chunk in answer.iter_bytes(4096):
+                found += chunk
+                if len(found) > _MOST_ANSWER:
                     break
             status = answer.status_code
     except httpx.InvalidURL as error:
@@ -96,4 +96,4 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> int:
         raise Retry(f"answered {status}")
     if status >= 300:
         raise Permanent(f"answered {status}")
-    return status
+    return status, bytes(found[:_MOST_ANSWER])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from crm import timeline
+from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import Lead
 
@@ -44,6 +46,48 @@ def plan(
         data={"activity": activity.id, "due_at": due_at.isoformat()},
     )
     return activity
+
+
+def all_planned(session: Session, lead: Lead, *, type: str | None) -> Sequence[Activity]:  # noqa: A002
+    """The lead's planned activities, of one type or of all, the first due first."""
+    chosen = select(Activity).where(Activity.lead_id == lead.id, Activity.state == ActivityState.PLANNED)
+    if type is not None:
+        chosen = chosen.where(Activity.type == type)
+    return session.scalars(chosen.order_by(Activity.due_at).with_for_update(of=Activity)).all()
+
+
+def complete(session: Session, activity: Activity, *, actor: str, outcome: str = "") -> list[Happening]:
+    """Marks an activity as done, with what came of it."""
+    return _end(session, activity, ActivityState.DONE, actor=actor, outcome=outcome)
+
+
+def cancel(session: Session, activity: Activity, *, actor: str, outcome: str = "") -> list[Happening]:
+    """Marks an activity as not to be done any more."""
+    return _end(session, activity, ActivityState.CANCELLED, actor=actor, outcome=outcome)
+
+
+def _end(
+    session: Session, activity: Activity, state: ActivityState, *, actor: str, outcome: str
+) -> list[Happening]:
+    if activity.state is not ActivityState.PLANNED:
+        return []
+    activity.state = state
+    activity.done_at = clock.now()
+    activity.outcome = outcome or activity.outcome
+    lead = session.get(Lead, activity.lead_id) if activity.lead_id is not None else None
+    if lead is None:
+        return []
+    timeline.record(
+        session,
+        lead,
+        kind=f"activity_{state.value}",
+        summary=f"{activity.type.capitalize()} {state.value}: {activity.subject}"
+        + (f" ({outcome})" if outcome else ""),
+        actor=actor,
+        data={"activity": activity.id, "outcome": outcome},
+    )
+    done = state is ActivityState.DONE
+    return [Happening("activity.completed", lead, activity=activity)] if done else []
 
 
 def planned(session: Session, lead: Lead, *, type: str) -> Activity | None:  # noqa: A002

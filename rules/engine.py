@@ -6,7 +6,7 @@ All of it inside the caller's transaction: a lead and its routing become visible
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,8 @@ from rules.walk import Walk, settle
 
 #: A rule that is started by a step, whose rule was started by a step …: how far that goes.
 DEEPEST = 5
+# A rule that another one starts by its name, in the place of a trigger.
+_STARTED = "started"
 #: How many runs one happening may start in all.
 MOST_RUNS = 50
 
@@ -121,7 +123,7 @@ def _continue(reaction: _Reaction, row: StepRow, happening: Happening) -> None:
             cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
             return
     walk.go_on(row.path)
-    reaction.waiting.extend((h, run.depth + 1) for h in walk.happenings)
+    _follow(reaction, walk, happening, run)
 
 
 def _attend(reaction: _Reaction, happening: Happening) -> None:
@@ -167,7 +169,11 @@ def _is_wanted(row: StepRow, context: cel.Context) -> bool:
 def _look(reaction: _Reaction, happening: Happening, depth: int) -> None:
     if reaction.ruleset is None:
         return
-    rules = reaction.ruleset.rules.get(happening.trigger, ())
+    if happening.trigger == _STARTED:
+        named = reaction.ruleset.named.get(happening.data["rule"])
+        rules: Sequence[Rule] = [named] if named is not None and named.active else []
+    else:
+        rules = reaction.ruleset.rules.get(happening.trigger, ())
     if not rules:
         return
     seen = facts.of(happening, reaction.workspace)
@@ -254,5 +260,17 @@ def _start(reaction: _Reaction, happening: Happening, rule: Rule, depth: int) ->
     session.flush()
     walk = Walk(session, run, rule, happening, reaction.workspace)
     walk.start()
-    reaction.waiting.extend((h, depth + 1) for h in walk.happenings)
+    _follow(reaction, walk, happening, run)
     return run.id
+
+
+def _follow(reaction: _Reaction, walk: Walk, happening: Happening, run: Run) -> None:
+    """What a run's steps have set going."""
+    reaction.waiting.extend((h, run.depth + 1) for h in walk.happenings)
+    session, lead = reaction.session, happening.lead
+    for name in walk.ends:
+        wanted = (Run.lead_id == lead.id, Run.rule == name, Run.state == RunState.ACTIVE, Run.id != run.id)
+        for other in session.scalars(select(Run).where(*wanted)):
+            cancel(session, other, f"stopped by the rule {run.rule}")
+    for name in walk.starts:
+        reaction.waiting.append((Happening(_STARTED, lead, {"rule": name}), run.depth + 1))

@@ -125,6 +125,8 @@ def read(rules: Sequence[Any], known: Known | None = None) -> tuple[list[Rule], 
     """
     right: list[Rule] = []
     mistakes: list[Mistake] = []
+    if known is not None:
+        known = replace(known, rules=frozenset(str(r.get("name")) for r in rules if isinstance(r, dict)))
     names: set[str] = set()
     for place, raw in enumerate(rules):
         found = len(mistakes)

@@ -39,6 +39,7 @@ class Known:
     calendars: frozenset[str]
     templates: Mapping[str, Mapping[str, Any]]
     variables: Mapping[str, Fields]
+    rules: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,12 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step did, in words, and what happened by it."""
+    """What a step did, in words, and what happened by it; other rules it starts or ends, by name."""
 
     words: str
     happenings: tuple[Happening, ...] = ()
+    starts: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

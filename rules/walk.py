@@ -39,7 +39,10 @@ class _Way(Enum):
 
 
 class Walk:
-    """Takes one run as far as it goes now. `happenings` is what its steps made happen."""
+    """Takes one run as far as it goes now.
+
+    `happenings` is what its steps made happen, `starts` and `ends` which other rules they name.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Walk:
         rows: Iterable[StepRow] = (),
     ) -> None:
         self.happenings: list[Happening] = []
+        self.starts: list[str] = []
+        self.ends: list[str] = []
         self._session = session
         self._run = run
         self._rule = rule
@@ -145,6 +150,8 @@ class Walk:
             result = planned.step.run(context, planned.settings)
             row.state, row.result = StepState.DONE, result.words
             self.happenings += result.happenings
+            self.starts += result.starts
+            self.ends += result.ends
             self._seen = None
             return _Way.ON
         if isinstance(planned.step, CourseStep):

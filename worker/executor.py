@@ -92,11 +92,12 @@ class Executor:
             return
         if job is None:
             return
+        answer: object = None
         try:
             if isinstance(job.order, MailOrder):
                 words = smtp.send(job.order, sender_name=name)
             else:
-                words = webhook.send(job.order)
+                words, answer = webhook.send(job.order)
         except Retry as error:
             self._failed(job, error, retry=True)
         except Permanent as error:
@@ -107,7 +108,7 @@ class Executor:
         else:
             STEPS.labels(job.kind, "done").inc()
             with db.unit_of_work() as session:
-                runs.done(session, job, words)
+                runs.done(session, job, words, answer)
 
     def _failed(self, job: runs.Job, error: Exception, *, retry: bool) -> None:
         STEPS.labels(job.kind, "retry" if retry else "failed").inc()

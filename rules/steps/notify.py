@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -13,6 +13,8 @@ from rules.order import MailOrder, Order, WebhookOrder
 from rules.recipient import address_of, check_recipient
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 
+_TEAMS = (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com")
+
 
 class NotifySettings(StepSettings):
     """`notify: {to: owner, text: …}` or `notify: {webhook: https://…, text: …}`."""
@@ -22,6 +24,7 @@ class NotifySettings(StepSettings):
     to: str | None = Field(None, description="owner, team.lead, an e-mail address, or an https:// address")
     webhook: str | None = Field(None, description="Address that is posted the text and the lead as JSON")
     text: str = Field(description="What to say; may name fields of the lead")
+    chat: str | None = Field(None, description="For Telegram: the id of the chat")
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -31,6 +34,8 @@ class NotifySettings(StepSettings):
             urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname
         ):
             raise ValueError(f"'{url}' is no http or https address")
+        if "api.telegram.org" in (self.url or "") and self.chat is None:
+            raise ValueError("Telegram needs the id of a 'chat'")
         return self
 
     @property
@@ -42,7 +47,8 @@ class NotifySettings(StepSettings):
 
 
 class Notify(DeferredStep[NotifySettings]):
-    """A webhook gets `{"type": "notify", "text", "lead": {...}}`."""
+    """Slack, Teams and Telegram get the text as they want it (told by the address), any other webhook
+    `{"type": "notify", "text", "lead": {...}}`."""
 
     name = "notify"
     label = "Notify"
@@ -63,10 +69,23 @@ class Notify(DeferredStep[NotifySettings]):
         """The text as it reads now."""
         text = template.render(settings.text, context.facts)
         if settings.url is not None:
-            lead = {k: v for k, v in context.facts["lead"].items() if k not in ("created_at", "message")}
-            payload = {"type": "notify", "text": text, "rule": context.rule, "lead": lead}
-            return WebhookOrder(settings.url, payload, context.effect_key)
+            return WebhookOrder(settings.url, _payload(settings, text, context), context.effect_key)
         to = address_of(context, settings.to or "owner")
         if to is None:
             raise Invalid(f"there is no '{settings.to or 'owner'}' to notify")
         return MailOrder(to, " ".join(text.split())[:120], text, context.effect_key)
+
+
+def _payload(settings: NotifySettings, text: str, context: StepContext) -> dict[str, Any]:
+    host = urlsplit(settings.url or "").hostname or ""
+    if host == "api.telegram.org":  # Telegram Bot API, sendMessage
+        return {"chat_id": settings.chat, "text": text}
+    if host == "hooks.slack.com":  # Slack, "Sending messages using incoming webhooks"
+        return {"text": text}
+    if host.endswith(_TEAMS):  # Microsoft Teams, "Create incoming webhooks with Workflows"
+        block = {"type": "TextBlock", "text": text, "wrap": True}
+        card = {"type": "AdaptiveCard", "version": "1.4", "body": [block]}
+        kind = "application/vnd.microsoft.card.adaptive"
+        return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+    lead = {k: v for k, v in context.facts["lead"].items() if k not in ("created_at", "message")}
+    return {"type": "notify", "text": text, "rule": context.rule, "lead": lead}

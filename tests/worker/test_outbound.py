@@ -79,7 +79,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_webhook_has_the_same_id_at_each_attempt(receiver: str) -> None:
     order = WebhookOrder(receiver, {"text": "Olá"}, "effect")
-    assert webhook.send(order) == "127.0.0.1 answered 200"
+    assert webhook.send(order)[0] == "127.0.0.1 answered 200"
     webhook.send(order)
     (one, body), (two, _) = _Receiver.got
     assert body == {"text": "Olá"}

@@ -10,8 +10,8 @@ from core.ids import digest
 from rules.order import WebhookOrder
 
 
-def send(order: WebhookOrder) -> str:
-    """Posts the document and says so in words.
+def send(order: WebhookOrder) -> tuple[str, object]:
+    """Posts the document; says so in words, with what the answer says as JSON, or None.
 
     Raises Retry or Permanent. The headers' names are those of Standard Webhooks.
     """
@@ -22,5 +22,9 @@ def send(order: WebhookOrder) -> str:
         "webhook-id": f"msg_{digest(order.webhook_id)[:32]}",
         "webhook-timestamp": str(int(clock.now().timestamp())),
     }
-    status = http.post(order.url, content, headers)
-    return f"{urlsplit(order.url).hostname} answered {status}"
+    status, body = http.post(order.url, content, headers)
+    try:
+        answer: object = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    return f"{urlsplit(order.url).hostname} answered {status}", answer

@@ -1,0 +1,39 @@
+"""Takes a tag off the lead."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from crm import leads
+from rules.step import ImmediateStep, Result, StepContext, StepSettings
+
+
+class RemoveTagSettings(StepSettings):
+    """`remove_tag: cold`."""
+
+    shorthand: ClassVar[str | None] = "tag"
+
+    tag: str = Field(min_length=1, max_length=60, description="The tag")
+
+
+class RemoveTag(ImmediateStep[RemoveTagSettings]):
+    """A tag that is not there is no mistake."""
+
+    name = "remove_tag"
+    label = "Remove a tag"
+    settings = RemoveTagSettings
+
+    def summary(self, settings: RemoveTagSettings) -> str:
+        """Which tag."""
+        return f"Remove the tag {settings.tag}"
+
+    def run(self, context: StepContext, settings: RemoveTagSettings) -> Result:
+        """Removes it."""
+        there = settings.tag in context.lead.tags
+        happened = leads.remove_tag(context.session, context.lead, settings.tag, actor=context.actor)
+        return Result(
+            f"Tag removed: {settings.tag}" if there else f"The tag {settings.tag} was not there",
+            tuple(happened),
+        )

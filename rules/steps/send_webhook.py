@@ -1,0 +1,82 @@
+"""Tells a program, and may use what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from rules import template
+from rules.order import WebhookOrder
+from rules.step import DeferredStep, Known, StepContext, StepSettings
+
+
+class SendWebhookSettings(StepSettings):
+    """`send_webhook: https://…`, or with a `body` of its own and a name for the answer."""
+
+    shorthand: ClassVar[str | None] = "url"
+
+    url: str = Field(description="Where to post to: an http or https address")
+    body: dict[str, Any] | None = Field(
+        None, description="What to post as JSON; its texts may name fields. Default: the lead"
+    )
+    answer_as: str | None = Field(
+        None,
+        pattern="^[a-z][a-z0-9_]{0,39}$",
+        description="Later steps wait for the answer and call it answers.<name>",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+            raise ValueError(f"'{value}' is no http or https address")
+        return value
+
+
+class SendWebhook(DeferredStep[SendWebhookSettings]):
+    """Posts `{"type": "lead", "rule", "lead": {...}}`, or the body that is given."""
+
+    name = "send_webhook"
+    label = "Send a webhook"
+    settings = SendWebhookSettings
+
+    def check(self, settings: SendWebhookSettings, known: Known) -> None:
+        """The body's texts must name fields that exist."""
+        for text in _texts(settings.body):
+            template.check(text, known.variables)
+
+    def summary(self, settings: SendWebhookSettings) -> str:
+        """To whom."""
+        return f"Send a webhook to {urlsplit(settings.url).hostname}"
+
+    def holds_up(self, settings: SendWebhookSettings) -> bool:
+        """Where its answer is asked for."""
+        return settings.answer_as is not None
+
+    def order(self, context: StepContext, settings: SendWebhookSettings) -> WebhookOrder:
+        """The body as it reads now."""
+        if settings.body is None:
+            payload: dict[str, Any] = {"type": "lead", "rule": context.rule, "lead": context.facts["lead"]}
+        else:
+            payload = _filled(settings.body, context)
+        return WebhookOrder(settings.url, payload, context.effect_key)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)
+
+
+def _filled(value: Any, context: StepContext) -> Any:
+    if isinstance(value, str):
+        return template.render(value, context.facts)
+    if isinstance(value, dict):
+        return {name: _filled(inner, context) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, context) for inner in value]
+    return value

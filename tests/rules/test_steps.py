@@ -1,0 +1,231 @@
+"""Each step: what it does, in a table; and what is refused when a rule with it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock, db
+from core.errors import Invalid
+from models.activity import Activity, ActivityState
+from models.lead import Lead, LeadStatus
+from models.rule import Run, RunState, StepRow, StepState
+from models.timeline import TimelineEntry
+from rules import runs
+from rules.order import WebhookOrder
+from tests.factories import configure, configure_in, enquire
+
+
+def rule(*steps: str, name: str = "r", more: str = "") -> str:
+    return f"  - {{name: {name}, on: lead.created, do: [{', '.join(steps)}]}}\n{more}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "seen", "expected"),
+    [
+        (["add_tag: hot", "remove_tag: hot"], lambda lead: lead.tags, []),
+        (["remove_tag: cold"], lambda lead: lead.tags, []),
+        (["add_tag: '{{ lead.channel }}'"], lambda lead: lead.tags, ["form"]),
+        (["score: 10", "score: -3"], lambda lead: lead.score, 7),
+        (["set: {score: 40}", "score: 2"], lambda lead: lead.score, 42),
+        (["change_status: in_progress"], lambda lead: lead.status, LeadStatus.IN_PROGRESS),
+        (["mark_junk: advertisement"], lambda lead: lead.status, LeadStatus.JUNK),
+        (["assign: {user: ana@acme.test}", "unassign: 'too slow'"], lambda lead: lead.owner, None),
+        (["unassign"], lambda lead: lead.owner, None),
+    ],
+)
+def test_what_a_step_does(
+    session: Session, steps: list[str], seen: Callable[[Lead], Any], expected: Any
+) -> None:
+    configure_in(session, rules=rule(*(step if ":" not in step else f"{{{step}}}" for step in steps)))
+    assert seen(enquire(session).lead) == expected
+    assert {row.state for row in session.scalars(select(StepRow))} == {StepState.DONE}
+    assert all(row.result for row in session.scalars(select(StepRow)))
+
+
+def test_a_comment_stands_on_the_timeline(session: Session) -> None:
+    configure_in(session, rules=rule('{comment: "From {{ lead.source }}\\nas a {{ lead.channel }}"}'))
+    lead = enquire(session).lead
+    entry = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "comment")).one()
+    assert (entry.lead_id, entry.actor) == (lead.id, "rule:r")
+    assert entry.summary == "From contact as a form"
+    assert entry.data["text"] == "From contact\nas a form"
+
+
+@pytest.mark.parametrize(
+    ("step", "left", "ended"),
+    [
+        ("complete_activity: call", 1, ActivityState.DONE),
+        ("complete_activity: {type: any, outcome: reached}", 0, ActivityState.DONE),
+        ("complete_activity: {type: task, cancel: true}", 1, ActivityState.CANCELLED),
+        ("complete_activity: meeting", 2, None),
+    ],
+)
+def test_planned_activities_are_ended(
+    session: Session, step: str, left: int, ended: ActivityState | None
+) -> None:
+    plans = ["{schedule: {type: call, subject: a, due: 1 hours}}", "{schedule: {subject: b, due: 1 hours}}"]
+    configure_in(session, rules=rule(*plans, f"{{{step}}}"))
+    enquire(session)
+    states = [a.state for a in session.scalars(select(Activity))]
+    assert states.count(ActivityState.PLANNED) == left
+    assert {s for s in states if s is not ActivityState.PLANNED} == ({ended} if ended else set())
+
+
+def test_a_rule_starts_another_one_where_its_condition_is_true(session: Session) -> None:
+    configure_in(
+        session,
+        rules=rule("{start_rule: Big}", "{start_rule: Small}")
+        + """
+  - {name: Big, on: manual, when: lead.fields.employees > 100, do: [add_tag: big]}
+  - {name: Small, on: manual, when: lead.fields.employees <= 100, do: [add_tag: small]}
+""",
+    )
+    assert enquire(session, fields={"employees": 500}).lead.tags == ["big"]
+
+
+def test_a_rule_ends_what_another_one_waits_for(session: Session) -> None:
+    configure_in(
+        session,
+        rules="""
+  - {name: Nurture, on: lead.created, do: [wait: 3 days, add_tag: nurtured]}
+  - {name: Answered, on: tag.added, when: event.tag == "answered", do: [stop_rule: Nurture]}
+  - {name: Last, on: lead.created, do: [add_tag: answered]}
+""",
+    )
+    enquire(session)
+    run = session.scalars(select(Run).where(Run.rule == "Nurture")).one()
+    assert (run.state, run.ended_why) == (RunState.CANCELLED, "stopped by the rule Answered")
+
+
+def test_a_webhook_s_answer_is_there_for_the_steps_after_it(database: db.Database) -> None:
+    configure(
+        rules=rule(
+            '{send_webhook: {url: "https://crm.example.com/x", body: {who: "{{ lead.email }}", n: [1, "{{ lead.name }}"]}, answer_as: crm}}',
+            '{set: {known: "{{ answers.crm.customer.number }}"}}',
+            "{if: answers.crm.customer.number == 7, then: [{add_tag: customer}], else: [{add_tag: new}]}",
+        )
+    )
+    with database.unit_of_work() as session:
+        lead_id = enquire(session).lead.id
+        assert session.get_one(Lead, lead_id).tags == []
+        (step_id,) = session.scalars(select(StepRow.id)).all()  # what comes after waits for the answer
+    with database.unit_of_work() as session:
+        job = runs.claim(session, step_id)
+        assert job is not None
+        assert isinstance(job.order, WebhookOrder)
+        assert job.order.payload == {"who": "maria@client.test", "n": [1, "Maria Souza"]}
+    with database.unit_of_work() as session:
+        runs.done(session, job, "answered 200", {"customer": {"number": 7}})
+    with database.reading() as session:
+        lead = session.get_one(Lead, lead_id)
+        assert (lead.fields["known"], lead.tags) == ("7", ["customer"])
+        assert session.scalars(select(Run.state)).one() is RunState.DONE
+
+
+def test_a_webhook_that_fails_for_good_lets_the_run_go_on_without_an_answer(database: db.Database) -> None:
+    configure(
+        rules=rule(
+            '{send_webhook: {url: "https://crm.example.com/x", answer_as: crm}}',
+            "{if: answers.crm.ok == true, then: [{add_tag: known}], else: [{add_tag: unknown}]}",
+        )
+    )
+    with database.unit_of_work() as session:
+        lead_id = enquire(session).lead.id
+        (step_id,) = session.scalars(select(StepRow.id)).all()
+    with database.unit_of_work() as session:
+        job = runs.claim(session, step_id)
+    assert job is not None
+    with database.unit_of_work() as session:
+        runs.failed(session, job, "answered 404", retry=False)
+    with database.reading() as session:
+        assert session.get_one(Lead, lead_id).tags == ["unknown"]
+        assert session.scalars(select(Run.state)).one() is RunState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("url", "payload"),
+    [
+        ("https://hooks.slack.com/services/T/B/x", {"text": "New: Maria Souza"}),
+        ("https://api.telegram.org/bot1:x/sendMessage", {"chat_id": "-100", "text": "New: Maria Souza"}),
+        (
+            "https://acme.webhook.office.com/x",
+            {
+                "type": "message",
+                "attachments": [
+                    {
+                        "contentType": "application/vnd.microsoft.card.adaptive",
+                        "content": {
+                            "type": "AdaptiveCard",
+                            "version": "1.4",
+                            "body": [{"type": "TextBlock", "text": "New: Maria Souza", "wrap": True}],
+                        },
+                    }
+                ],
+            },
+        ),
+    ],
+)
+def test_messengers_are_told_in_their_own_words(session: Session, url: str, payload: dict[str, Any]) -> None:
+    chat = ', chat: "-100"' if "telegram" in url else ""
+    configure_in(
+        session, rules=rule(f'{{notify: {{webhook: "{url}", text: "New: {{{{ lead.name }}}}"{chat}}}}}')
+    )
+    with clock.frozen(clock.now()):
+        enquire(session)
+    job = runs.claim(session, session.scalars(select(StepRow.id)).one())
+    assert job is not None
+    assert isinstance(job.order, WebhookOrder)
+    assert job.order.payload == payload
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("{wait: soon}", "'soon' is no duration"),
+        ("{wait: {for: call.complete, timeout: 2 hours}}", "did you mean 'call.completed'?"),
+        ("{wait: {for: call.completed}}", "belong together"),
+        (
+            "{wait: {for: call.completed, timeout: 2 hours, where: 'call.lne == \"x\"'}}",
+            "did you mean 'line'?",
+        ),
+        ("{wait: {duration: 2 hours, until: '09:00'}}", "needs one of"),
+        ("{unless_done: [{add_tag: x}]}", "needs a 'wait' before it"),
+        ("{if: lead.scor > 1, then: [{add_tag: x}]}", "did you mean 'score'?"),
+        ("{if: lead.score > 1, then: [{ad_tag: x}]}", "did you mean 'add_tag'?"),
+        ("{if: lead.score > 1, then: {add_tag: x}}", "list"),
+        ("{for_each: {in: lead.name, do: [{add_tag: x}]}}", "'lead.name' is no list"),
+        ("{for_each: {in: lead.tags, as: lead, do: [{add_tag: x}]}}", "has a meaning already"),
+        ("{for_each: {in: lead.tags, as: t, do: [{add_tag: '{{ tag }}'}]}}", "there is no 'tag'"),
+        ("{start_rule: nobody}", "there is no rule 'nobody'"),
+        ("{send_webhook: {url: 'ftp://x/y'}}", "is no http or https address"),
+        ("{send_webhook: {url: 'https://x.test/y', body: {a: '{{ lead.nme }}'}}}", "did you mean 'name'?"),
+        ("{comment: '{{ lead.__class__ }}'}", "is no field"),
+        ("{comment: '{{ lead.name | truncate(1, 2, 3) }}'}", "does not take these options"),
+        ("{comment: '{{ lead.name | truncate(\"x\") }}'}", "does not take these options"),
+        (
+            "{notify: {webhook: 'https://api.telegram.org/bot1/sendMessage', text: x}}",
+            "needs the id of a 'chat'",
+        ),
+        ("{score: a lot}", "score.add"),
+        ("{stop: [1]}", "stop.reason"),
+        ("jump", "there is no step 'jump'"),
+    ],
+)
+def test_what_is_wrong_is_refused_when_it_is_published(session: Session, step: str, words: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        configure_in(session, rules=rule(step))
+    assert words in str(refused.value)
+    assert "workspace.yaml:" in str(refused.value)
+
+
+def test_steps_go_no_deeper_than_can_be_meant(session: Session) -> None:
+    step = "{add_tag: x}"
+    for _ in range(12):
+        step = f"{{if: lead.score > 1, then: [{step}]}}"
+    with pytest.raises(Invalid, match="no deeper than"):
+        configure_in(session, rules=rule(step))
