@@ -22,7 +22,8 @@ from crm import timeline
 from crm.contact_points import phone_number
 from crm.submission import CallUpdate, Submission
 from models.call import Call, CallResult
-from models.lead import Lead
+from models.contact_point import ContactPoint, PointKind
+from models.lead import OPEN, Lead
 from models.source import Channel, Source
 
 #: Inbound results that somebody should call back for.
@@ -233,6 +234,24 @@ def submission_of(call: Call, *, own_numbers: Collection[str]) -> Submission | N
         title=f"{words} from {caller or 'a withheld number'}",
         extra={"caller_name": hint} if hint else {},
     )
+
+
+def lead_of_caller(session: Session, call: Call) -> Lead | None:
+    """The open lead of the person who is known by the number an inbound call comes from."""
+    if call.direction != "inbound" or call.from_number is None:
+        return None
+    return session.scalars(
+        select(Lead)
+        .join(ContactPoint, ContactPoint.person_id == Lead.person_id)
+        .where(
+            ContactPoint.kind == PointKind.PHONE,
+            ContactPoint.value == call.from_number,
+            Lead.status.in_(OPEN),
+        )
+        .order_by(Lead.id)
+        .limit(1)
+        .with_for_update(of=Lead)
+    ).first()
 
 
 def _is_name(hint: str) -> bool:

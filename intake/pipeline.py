@@ -24,6 +24,7 @@ from intake.adapter import Adapter
 from intake.delivery import Delivery
 from intake.forms.web_form import WebForm
 from intake.mailbox.adapter import Mailbox
+from models.call import Call, CallResult
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.source import Source
@@ -118,6 +119,15 @@ def _enquiry(passage: _Passage, submission: Submission) -> Lead:
     return captured.lead
 
 
+def _ringing(passage: _Passage, call: Call) -> Lead | None:
+    """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
+    lead = None if call.start_told else call_log.lead_of_caller(passage.session, call)
+    if lead is not None:
+        call.start_told = True
+        passage.react(lead, [Happening("call.started", lead, call=call)])
+    return lead
+
+
 def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
     """The call this event belongs to; a lead once it has ended, and whoever missed it is to call back."""
     session, event = passage.session, passage.event
@@ -127,17 +137,24 @@ def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
     call = merged.call
     submission = call_log.submission_of(call, own_numbers=passage.settings.numbers)
     if submission is None:
-        return None
+        return _ringing(passage, call)
     happenings: list[Happening] = []
     if call.lead_id is None:
         captured = passage.capture(submission)
         call.lead_id = captured.lead.id
         happenings += captured.happenings
     lead = session.get_one(Lead, call.lead_id)
+    kinds = [] if call.start_told else ["call.started"]
+    call.start_told = True
     if merged.ended or merged.changed_result:
+        kinds += ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
+        kinds.append("call.completed")
+    left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
+    if left_message:
+        kinds.append("voicemail.received")
+    if merged.ended or merged.changed_result or left_message:
         call_log.tell(session, call, lead, event_id=event.id)
-        kinds = ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
-        happenings += [Happening(kind, lead, call=call) for kind in (*kinds, "call.completed")]
+    happenings += [Happening(kind, lead, call=call) for kind in kinds]
     passage.react(lead, happenings)
     if merged.missed:
         minutes = passage.settings.call_back_minutes

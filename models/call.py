@@ -50,6 +50,8 @@ class Call(Base):
     recording_url: Mapped[str | None]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
     contact_id: Mapped[int | None] = mapped_column(Key)
+    # Whether rules were told that it began.
+    start_told: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 
     source: Mapped[Source] = relationship()

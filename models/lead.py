@@ -54,6 +54,8 @@ class Lead(Base):
     attribution: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
+    # Of how many days without anything done rules were told.
+    idle_days: Mapped[int] = mapped_column(default=0)
     last_inbound_at: Mapped[datetime]
     first_response_at: Mapped[datetime | None]
     contact_id: Mapped[int | None] = mapped_column(Key)

@@ -120,6 +120,22 @@ class Trace(Base):
     rules: Mapped[list[Any]]
 
 
+class CronRule(Base):
+    """Where a rule that comes again stands: its next time, and how far its present one has come.
+
+    Moved on by the scheduler in the transactions that start the runs; a row whose rule is gone is let be.
+    """
+
+    __tablename__ = "cron_rule"
+
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    at: Mapped[str]
+    next_at: Mapped[datetime]
+    # The time that is being worked through, and the last lead that was looked at for it.
+    running_at: Mapped[datetime | None]
+    last_lead_id: Mapped[int | None] = mapped_column(Key)
+
+
 class Rotation(Base):
     """Whose turn it is. Its row is locked while a lead is given out, which keeps the shares exact."""
 

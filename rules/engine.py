@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
 from core import clock
+from core.errors import Conflict
 from core.ids import digest, keyed
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
@@ -66,18 +67,26 @@ def react(
 
 
 def start(
-    session: Session, rule_name: str, happening: Happening, *, workspace: WorkspaceSettings, cause: str
+    session: Session,
+    rule_name: str,
+    happening: Happening,
+    *,
+    workspace: WorkspaceSettings,
+    cause: str,
+    told: bool = True,
 ) -> str | None:
     """Starts one rule by name on the happening's lead, where its condition is true.
 
-    `cause` makes it once. Answers why it was not started, None where it was.
+    `cause` makes it once. Answers why it was not started, None where it was. With `told=False` only a
+    start leaves a trace.
     """
     reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
     rule = reaction.ruleset.named.get(rule_name) if reaction.ruleset else None
     if rule is None or not rule.active:
         return f"there is no active rule '{rule_name}'"
     entry = _consider(reaction, happening, rule, 0, facts.of(happening, workspace))
-    _trace(reaction, happening, [entry])
+    if told or "run" in entry:
+        _trace(reaction, happening, [entry])
     reaction.go()
     return None if "run" in entry else entry.get("stopped", "its condition is not true of this lead")
 
@@ -92,6 +101,22 @@ def go_on(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
     cause = digest(run.effect_key, row.path)
     reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
     _continue(reaction, row, happening)
+    reaction.go()
+
+
+def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> None:
+    """Does one immediate step again that failed. The caller holds the lead's row and the step's."""
+    run = row.run
+    rule = version(session, run.ruleset_version_id).named.get(run.rule)
+    if rule is None:
+        raise Conflict("the rule is written in a way that this release does not understand")
+    rows = session.scalars(select(StepRow).where(StepRow.run_id == run.id)).all()
+    happening = facts.restored(session, run.cause, run.lead)
+    cause = digest(run.effect_key, row.path, str(row.attempts))
+    reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
+    walk = Walk(session, run, rule, happening, workspace, rows)
+    walk.again(row.path)
+    _follow(reaction, walk, happening, run)
     reaction.go()
 
 

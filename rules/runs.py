@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from core import clock
-from core.errors import Invalid
+from core import clock, queue
+from core.errors import Conflict, Invalid, NotFound
 from core.ids import digest
 from crm import timeline, workspace
 from models.lead import Lead
-from models.rule import Run, StepRow, StepState
+from models.rule import Run, RunState, StepRow, StepState
 from rules import engine, facts
 from rules.order import MailOrder, Order
-from rules.schema import planned
+from rules.schema import PlannedStep, planned
 from rules.step import DeferredStep, StepContext
 from rules.walk import seen_by, settle
 
@@ -104,6 +104,56 @@ def broken(session: Session, step_id: int, words: str) -> None:
     row.due_at = clock.now() + WAITS[row.attempts - 1]
 
 
+def retry(session: Session, step_id: int) -> StepRow:
+    """Does a failed step again: now where it is immediate, else by a worker with all its attempts.
+
+    Raises NotFound, or Conflict where it has not failed.
+    """
+    row = _for_hand(session, step_id)
+    if row.state not in (StepState.FAILED, StepState.UNKNOWN):
+        raise Conflict(f"the step is {row.state.value}, and only a failed one is done again")
+    if isinstance(planned({row.kind: row.settings}).step, DeferredStep):
+        row.state, row.attempts, row.due_at = StepState.READY, 0, clock.now()
+        row.ended_at, row.lease_until = None, None
+        row.run.state, row.run.ended_at = RunState.ACTIVE, None
+        queue.wake(session, queue.RUN_STEP, row.id)
+    else:
+        engine.again(session, row, workspace=workspace.load(session))
+    return row
+
+
+def skip(session: Session, step_id: int, *, by: str) -> StepRow:
+    """Goes on without a step that failed, or that is still to be done or waited for.
+
+    Raises NotFound, or Conflict where it is done or under way.
+    """
+    row = _for_hand(session, step_id)
+    if row.state not in (StepState.FAILED, StepState.UNKNOWN, StepState.READY, StepState.WAITING):
+        raise Conflict(f"the step is {row.state.value}")
+    holds = row.state is StepState.WAITING or (
+        row.state is StepState.READY and _held_up(planned({row.kind: row.settings}))
+    )
+    row.state, row.ended_at, row.result = StepState.SKIPPED, clock.now(), f"skipped by {by}"
+    session.flush()
+    if holds:
+        engine.go_on(session, row, workspace=workspace.load(session))
+    else:
+        settle(row.run, session.scalars(select(StepRow).where(StepRow.run_id == row.run_id)))
+    return row
+
+
+def _held_up(step: PlannedStep) -> bool:
+    return isinstance(step.step, DeferredStep) and step.step.holds_up(step.settings)
+
+
+def _for_hand(session: Session, step_id: int) -> StepRow:
+    lead_id = session.scalar(select(Run.lead_id).join(Run.steps).where(StepRow.id == step_id))
+    if lead_id is None:
+        raise NotFound("there is no such step")
+    session.get_one(Lead, lead_id, with_for_update=True, populate_existing=True)
+    return session.get_one(StepRow, step_id, with_for_update=True, populate_existing=True)
+
+
 def _order(session: Session, row: StepRow, now: datetime) -> Order:
     step = planned({row.kind: row.settings})
     if not isinstance(step.step, DeferredStep):
@@ -173,7 +223,7 @@ def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
     try:
         step = planned({row.kind: row.settings})
         summary = step.summary
-        held_up = isinstance(step.step, DeferredStep) and step.step.holds_up(step.settings)
+        held_up = _held_up(step)
     except Invalid:
         # It was published by a release that wrote it in another way.
         summary, held_up = row.kind, True

@@ -103,7 +103,7 @@ TRIGGERS = {
         Trigger("activity.overdue", "An activity was not done in time", activity=True),
         Trigger("activity.completed", "An activity was done", activity=True),
         Trigger("manual", "Somebody starts the rule on a lead"),
-        Trigger("cron", "The time has come that the rule's `at` says; for each open lead"),
+        Trigger("cron", "The time has come that the rule's `at` says; for each open lead", {"at": "text"}),
     )
 }
 

@@ -73,6 +73,14 @@ class Walk:
         """From the step after the one at `path`, which is done with."""
         self._arrive(self._back(self._rule.steps, "", path.split("."), {}))
 
+    def again(self, path: str) -> None:
+        """The one immediate step at `path` once more, and nothing after it."""
+        prefix, _, last = path.rpartition(".")
+        row = self._rows[path]
+        prefix = f"{prefix}." if prefix else ""
+        self._do(step_at(self._rule, path), row, prefix, int(last), row.data.get("around", {}))
+        self._arrive(_Way.ON)
+
     def _arrive(self, way: _Way) -> None:
         self._session.add_all(self._new)
         self._session.flush()
@@ -115,7 +123,7 @@ class Walk:
             path=f"{prefix}{place:03}",
             kind=planned.kind,
             settings=dict(planned.stored),
-            data={},
+            data={"around": dict(around)} if around else {},
             state=StepState.READY,
             due_at=now,
             attempts=0,
@@ -123,11 +131,14 @@ class Walk:
         self._rows[row.path] = row
         self._new.append(row)
         if isinstance(planned.step, DeferredStep):
-            if around:
-                row.data = {"around": dict(around)}
             return _Way.HELD if planned.step.holds_up(planned.settings) else _Way.ON
-        row.attempts = 1
-        row.ended_at = now
+        return self._do(planned, row, prefix, place, around)
+
+    def _do(
+        self, planned: PlannedStep, row: StepRow, prefix: str, place: int, around: Mapping[str, Any]
+    ) -> _Way:
+        row.attempts += 1
+        row.ended_at = clock.now()
         try:
             with savepoint(self._session):
                 return self._done(planned, row, prefix, place, around)
@@ -171,7 +182,7 @@ class Walk:
         if turn.until is not None:
             row.state, row.ended_at = StepState.WAITING, None
             row.due_at, row.awaits = turn.until, turn.awaits
-            row.data = {"where": turn.where} if turn.where else {}
+            row.data = {**row.data, "where": turn.where}
             return _Way.HELD
         row.state = StepState.DONE
         if turn.stops:
@@ -179,7 +190,7 @@ class Walk:
             return _Way.OVER
         if turn.into is None:
             return _Way.ON
-        row.data = {"into": turn.into}
+        row.data = {**row.data, "into": turn.into}
         if turn.items is not None:
             row.data = {**row.data, "items": list(turn.items), "each": turn.each}
         return self._into(planned, row, around, 0)
@@ -222,6 +233,15 @@ class Walk:
             summary=f"{planned.summary}: {words}",
             actor=f"rule:{self._run.rule}",
         )
+
+
+def step_at(rule: Rule, path: str) -> PlannedStep:
+    """The step that a path names."""
+    words = path.split(".")
+    step = rule.steps[int(words[0])]
+    for name, place in zip(words[1::2], words[2::2], strict=True):
+        step = step.lists[name.partition("#")[0]][int(place)]
+    return step
 
 
 def seen_by(happening: Happening, workspace: WorkspaceSettings, rows: Iterable[StepRow]) -> facts.Facts:

@@ -12,6 +12,7 @@ from core import db
 from core.errors import Unavailable
 from core.logs import logger
 from intake import lease
+from worker import clockwork
 from worker.sweeper import Sweeper
 
 log = logger(__name__)
@@ -63,6 +64,9 @@ def run(stop: threading.Event) -> None:
     table: tuple[tuple[float, Callable[[], object]], ...] = (
         (1.0, sweeper.events),
         (0.5, sweeper.steps),
+        (1.0, clockwork.activities),
+        (1.0, clockwork.cron_rules),
+        (600.0, clockwork.idle_leads),
     )
     leader.renew()
     scheduler = BackgroundScheduler(

@@ -1,0 +1,166 @@
+"""What happens because time has passed: activities fall due, leads lie idle, rules come again.
+
+Each row is taken in a transaction of its own, the lead's row first as everywhere, and says itself what
+rules were told of it already: two schedulers, or one that was killed, tell nothing twice and miss nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import clock, cron, db
+from core.ids import new_id
+from core.logs import logger
+from crm import workspace
+from crm.happening import Happening
+from models.activity import Activity, ActivityState
+from models.lead import OPEN, Lead
+from models.rule import CronRule
+from models.timeline import TimelineEntry
+from rules import engine, ruleset
+from rules.schema import Rule
+
+#: So long after its time a planned activity is overdue and not only due.
+OVERDUE_AFTER = timedelta(minutes=15)
+#: Times of a rule that were missed longer ago than this are not made up for.
+_CAUGHT_UP = timedelta(days=1)
+_MOST = 200
+log = logger(__name__)
+
+
+def activities() -> int:
+    """Tells rules of activities that are due, and of those that were not done in time."""
+    now = clock.now()
+    with db.reading() as session:
+        ids = session.execute(
+            select(Activity.id, Activity.lead_id)
+            .where(Activity.state == ActivityState.PLANNED, Activity.told < 2, Activity.due_at <= now)
+            .where((Activity.told == 0) | (Activity.due_at <= now - OVERDUE_AFTER))
+            .order_by(Activity.due_at)
+            .limit(_MOST)
+        ).all()
+    for activity_id, lead_id in ids:
+        with db.unit_of_work() as session:
+            _tell_activity(session, activity_id, lead_id)
+    return len(ids)
+
+
+def _tell_activity(session: Session, activity_id: int, lead_id: int | None) -> None:
+    now = clock.now()
+    lead = _locked(session, lead_id) if lead_id is not None else None
+    activity = session.scalars(
+        select(Activity)
+        .where(Activity.id == activity_id, Activity.state == ActivityState.PLANNED, Activity.due_at <= now)
+        .with_for_update(of=Activity, skip_locked=True)
+    ).one_or_none()
+    if activity is None:
+        return
+    overdue = activity.due_at <= now - OVERDUE_AFTER
+    kinds = [
+        k for k, told in (("activity.due", 1), ("activity.overdue", 2)) if activity.told < told <= 1 + overdue
+    ]
+    activity.told = 1 + overdue
+    if lead is not None and lead.id == activity.lead_id:
+        happenings = [Happening(kind, lead, activity=activity) for kind in kinds]
+        engine.react(session, happenings, workspace=workspace.load(session), event_id=new_id())
+
+
+def idle_leads() -> int:
+    """Tells rules of each open lead once for every whole day on which nobody did anything about it."""
+    with db.reading() as session:
+        rules = ruleset.active(session)
+        if rules is None or "lead.idle" not in rules.rules:
+            return 0
+        last = (
+            select(func.max(TimelineEntry.at))
+            .where(TimelineEntry.lead_id == Lead.id, TimelineEntry.actor.not_like("rule:%"))
+            .scalar_subquery()
+        )
+        rows = session.execute(
+            select(Lead.id, Lead.idle_days, last).where(
+                Lead.status.in_(OPEN), Lead.created_at <= clock.now() - timedelta(days=1)
+            )
+        ).all()
+    now, told = clock.now(), 0
+    for lead_id, before, since in rows:
+        days = (now - since).days if since is not None else 0
+        if days != before:
+            with db.unit_of_work() as session:
+                told += _tell_idle(session, lead_id, before, days)
+    return told
+
+
+def _tell_idle(session: Session, lead_id: int, before: int, days: int) -> int:
+    lead = _locked(session, lead_id)
+    if lead is None or lead.idle_days != before or lead.status not in OPEN:
+        return 0
+    lead.idle_days = days
+    if days < before:
+        return 0
+    happening = Happening("lead.idle", lead, {"days": days})
+    engine.react(session, [happening], workspace=workspace.load(session), event_id=new_id())
+    return 1
+
+
+def cron_rules() -> int:
+    """Starts the rules whose time has come on the open leads, some at a time; says how many it looked at."""
+    with db.reading() as session:
+        rules = ruleset.active(session)
+        due = list(rules.rules.get("cron", ())) if rules else []
+    looked = 0
+    for rule in due:
+        with db.unit_of_work() as session:
+            looked += _work_through(session, rule)
+    return looked
+
+
+def _work_through(session: Session, rule: Rule) -> int:
+    here = workspace.load(session)
+    zone, now = ZoneInfo(rule.timezone or here.timezone), clock.now()
+    row = session.get(CronRule, rule.name, with_for_update=True, populate_existing=True)
+    if row is None or row.at != f"{rule.at} {zone.key}":
+        _begin(session, row, rule, zone, now)
+        return 0
+    if row.running_at is None:
+        if row.next_at > now:
+            return 0
+        row.running_at, row.last_lead_id = max(row.next_at, now - _CAUGHT_UP), 0
+        row.next_at = cron.following(rule.at or "", zone, row.running_at) or datetime.max.replace(
+            tzinfo=now.tzinfo
+        )
+    chosen = (
+        select(Lead)
+        .where(Lead.id > row.last_lead_id, Lead.status.in_(OPEN))
+        .order_by(Lead.id)
+        .limit(_MOST)
+        .with_for_update(of=Lead)
+    )
+    leads = session.scalars(chosen).all()
+    at = row.running_at.isoformat()
+    for lead in leads:
+        happening = Happening("cron", lead, {"at": at})
+        engine.start(
+            session, rule.name, happening, workspace=here, cause=f"cron {rule.name} {at}", told=False
+        )
+    row.last_lead_id = leads[-1].id if leads else row.last_lead_id
+    if len(leads) < _MOST:
+        row.running_at, row.last_lead_id = None, None
+    return len(leads)
+
+
+def _begin(session: Session, row: CronRule | None, rule: Rule, zone: ZoneInfo, now: datetime) -> None:
+    """A rule that is new, or has another time now, begins with the next one."""
+    if row is None:
+        row = CronRule(rule=rule.name)
+        session.add(row)
+    row.at = f"{rule.at} {zone.key}"
+    row.next_at = cron.following(rule.at or "", zone, now) or datetime.max.replace(tzinfo=now.tzinfo)
+    row.running_at, row.last_lead_id = None, None
+
+
+def _locked(session: Session, lead_id: int) -> Lead | None:
+    return session.get(Lead, lead_id, with_for_update=True, populate_existing=True)
