@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Self
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
+from api import auth
+from api.body import Text
 from api.leads import existing
 from api.paging import Page, page
 from api.parameters import Line, PageQuery, RowId, RowPath
 from api.resource import answer, group, refused
 from api.users import Owner
 from core import db
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
+from core.ids import new_id
+from crm import activities, workspace
+from crm.happening import Happening
 from models.activity import Activity as ActivityRow
 from models.activity import ActivityState
+from models.lead import Lead
 from models.user import User
+from rules import engine
 
 resource = group("activities", "What somebody is to do by a time")
 
@@ -93,6 +101,43 @@ def get_activity(path: RowPath) -> Response:
         if row is None:
             raise NotFound("there is no such activity")
     return answer(Activity.of(row))
+
+
+class Outcome(BaseModel):
+    """What came of an activity."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Text = ""
+
+
+@resource.post("/activities/<row:id>/complete", responses={200: Activity, **refused(400, 404, 409, 413, 415)})
+def complete_activity(path: RowPath, body: Outcome) -> Response:
+    """Marks a planned activity as done."""
+    return _end(path.id, activities.complete, body.outcome)
+
+
+@resource.post("/activities/<row:id>/cancel", responses={200: Activity, **refused(400, 404, 409, 413, 415)})
+def cancel_activity(path: RowPath, body: Outcome) -> Response:
+    """Marks a planned activity as not to be done any more."""
+    return _end(path.id, activities.cancel, body.outcome)
+
+
+def _end(activity_id: int, end: Callable[..., list[Happening]], outcome: str) -> Response:
+    with db.unit_of_work() as session:
+        row = session.get(ActivityRow, activity_id, options=[_SHOWN])
+        if row is None:
+            raise NotFound("there is no such activity")
+        if row.lead_id is not None:
+            # The lead first, as everywhere; whoever came before us has ended the activity by then.
+            session.get_one(Lead, row.lead_id, with_for_update=True)
+            session.refresh(row, with_for_update={"of": ActivityRow})
+        if row.state is not ActivityState.PLANNED:
+            raise Conflict(f"the activity is {row.state.value}")
+        happened = end(session, row, actor=auth.caller().actor, outcome=outcome)
+        engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+        made = Activity.of(row)
+    return answer(made)
 
 
 @resource.get("/leads/<row:id>/activities", responses={200: Page[Activity], **refused(404)})

@@ -17,6 +17,7 @@ from api import (
     events,
     new_lead,
     refusals,
+    runs,
     sources,
     timeline,
     trace,
@@ -32,7 +33,7 @@ from core.errors import PortariaError
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
 # Making a lead is a route of the group that reads them: `new_lead` adds it there.
-for part in (new_lead, timeline, trace, comments, calls, activities, events, sources, users):
+for part in (new_lead, timeline, trace, runs, comments, calls, activities, events, sources, users):
     v1.register_api(part.resource)
 
 

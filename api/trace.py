@@ -35,6 +35,8 @@ class Part(BaseModel):
 class Step(BaseModel):
     """What became of one planned action."""
 
+    id: int
+    path: str = Field(description="Where in the rule it stands: 000, 001, inside a branch 001.then.000")
     kind: str
     state: StepState
     attempts: int
@@ -46,6 +48,8 @@ class Step(BaseModel):
     def of(cls, row: StepRow) -> Self:
         """A step as it is told."""
         return cls(
+            id=row.id,
+            path=row.path,
             kind=row.kind,
             state=row.state,
             attempts=row.attempts,

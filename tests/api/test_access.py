@@ -19,12 +19,16 @@ from tests.api.conftest import Ask
 NOBODY = "00000000-0000-0000-0000-000000000000"
 READ = [
     "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1",
-    "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users",
+    "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
+]  # fmt: skip
+WRITE = [
+    "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
+    "/activities/1/complete", "/activities/1/cancel",
 ]  # fmt: skip
 ALL = ("admin", "manager", "agent", "read-only")
 MATRIX = (
     [("GET", path, ALL) for path in READ]
-    + [("POST", path, ("admin", "manager", "agent")) for path in ("/leads", "/leads/1/comments")]
+    + [("POST", path, ("admin", "manager", "agent")) for path in WRITE]
     + [("GET", f"/events/{NOBODY}/raw", ("admin", "manager"))]
     + [("POST", f"/events/{NOBODY}/replay", ("admin", "manager"))]
 )

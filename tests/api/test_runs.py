@@ -1,0 +1,140 @@
+"""Runs over the API: started by hand, looked at, ended, and a failed step done again or left out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import clock, db
+from models.lead import Lead
+from models.rule import StepRow
+from models.user import User
+from rules import runs
+from tests.api.conftest import Ask
+from tests.factories import configure, enquire
+
+RULES = """
+  - {name: Nurture, on: manual, when: lead.score >= 0, do: [wait: 3 days, add_tag: nurtured]}
+  - {name: Never, on: manual, when: lead.score > 1000, do: [add_tag: never]}
+  - {name: Gone, on: manual, do: [assign: {user: bruno@acme.test}, add_tag: after]}
+  - {name: Mail, on: manual, do: [notify: {to: owner, text: x}]}
+"""
+
+
+@pytest.fixture
+def lead(ask: Ask, database: db.Database) -> int:
+    configure(rules=RULES)
+    with database.unit_of_work() as session:
+        return enquire(session).lead.id
+
+
+def test_a_rule_is_started_on_a_lead_and_its_run_can_be_ended(ask: Ask, lead: int) -> None:
+    started = ask("POST", "/runs", json={"rule": "Nurture", "lead": lead})
+    assert started.status_code == 201
+    run = started.get_json()
+    assert (run["state"], run["trigger"]) == ("active", "manual")
+    assert [(s["kind"], s["state"]) for s in run["steps"]] == [("wait", "waiting")]
+    assert ask("GET", f"/runs?lead={lead}&state=active").get_json()["items"] == [run]
+    ended = ask("POST", f"/runs/{run['id']}/cancel").get_json()
+    assert (ended["state"], ended["ended_why"]) == ("cancelled", "cancelled by token:admin")
+    assert ended["steps"][0]["state"] == "cancelled"
+    assert ask("POST", f"/runs/{run['id']}/cancel").status_code == 409
+    assert ask("GET", f"/runs?lead={lead}&state=active").get_json()["items"] == []
+
+
+def test_the_same_key_starts_it_once(ask: Ask, lead: int) -> None:
+    for _ in range(2):
+        told = {"Idempotency-Key": "k1"}
+        answered = ask("POST", "/runs", json={"rule": "Nurture", "lead": lead}, headers=told)
+        assert answered.status_code == 201
+    assert len(ask("GET", "/runs").get_json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"rule": "Never", "lead": 1}, 409, "its condition is not true"),
+        ({"rule": "Nobody", "lead": 1}, 409, "there is no active rule"),
+        ({"rule": "Nurture", "lead": 99}, 404, "no such lead"),
+        ({"rule": "Nurture"}, 422, ""),
+        ({"rule": "", "lead": 1}, 422, ""),
+    ],
+)
+def test_what_cannot_be_started_is_refused(
+    ask: Ask, lead: int, body: dict[str, object], status: int, words: str
+) -> None:
+    answered = ask("POST", "/runs", json=body)
+    assert answered.status_code == status
+    assert words in answered.get_data(as_text=True)
+
+
+def test_a_failed_step_is_done_again_once_its_cause_is_mended(
+    ask: Ask, database: db.Database, lead: int
+) -> None:
+    with database.unit_of_work() as session:
+        session.scalars(select(User).where(User.email == "bruno@acme.test")).one().active = False
+    run = ask("POST", "/runs", json={"rule": "Gone", "lead": lead}).get_json()
+    assert run["state"] == "failed"
+    step = run["steps"][0]
+    assert (step["state"], step["result"]) == ("failed", "bruno@acme.test has left")
+    assert ask("POST", f"/steps/{step['id']}/retry").get_json()["state"] == "failed"
+    with database.unit_of_work() as session:
+        session.scalars(select(User).where(User.email == "bruno@acme.test")).one().active = True
+    again = ask("POST", f"/steps/{step['id']}/retry").get_json()
+    assert (again["state"], again["attempts"]) == ("done", 3)
+    assert ask("GET", f"/runs/{run['id']}").get_json()["state"] == "done"
+    assert ask("POST", f"/steps/{step['id']}/retry").status_code == 409
+    assert ask("GET", f"/leads/{lead}").get_json()["owner"]["email"] == "bruno@acme.test"
+
+
+def test_a_step_of_a_worker_is_done_again_with_all_its_attempts(
+    ask: Ask, database: db.Database, lead: int
+) -> None:
+    run = ask("POST", "/runs", json={"rule": "Mail", "lead": lead}).get_json()
+    step_id = run["steps"][0]["id"]
+    with database.unit_of_work() as session:
+        assert runs.claim(session, step_id) is None  # nobody owns the lead
+    assert ask("GET", f"/runs/{run['id']}").get_json()["state"] == "failed"
+    again = ask("POST", f"/steps/{step_id}/retry").get_json()
+    assert (again["state"], again["attempts"]) == ("ready", 0)
+    assert ask("GET", f"/runs/{run['id']}").get_json()["state"] == "active"
+
+
+def test_a_step_is_left_out_and_the_run_goes_on(ask: Ask, database: db.Database, lead: int) -> None:
+    run = ask("POST", "/runs", json={"rule": "Nurture", "lead": lead}).get_json()
+    skipped = ask("POST", f"/steps/{run['steps'][0]['id']}/skip").get_json()
+    assert (skipped["state"], skipped["result"]) == ("skipped", "skipped by token:admin")
+    assert ask("GET", f"/leads/{lead}").get_json()["tags"] == ["nurtured"]
+    assert ask("GET", f"/runs/{run['id']}").get_json()["state"] == "done"
+    with database.reading() as session:
+        due = select(StepRow.id).where(runs.due(clock.now() + timedelta(days=9)))
+        assert session.scalars(due).all() == []
+        assert session.scalars(select(Lead.tags)).one() == ["nurtured"]
+
+
+@pytest.mark.parametrize("path", ["/runs/99/cancel", "/steps/99/retry", "/steps/99/skip"])
+def test_what_is_not_there_is_not_found(ask: Ask, lead: int, path: str) -> None:
+    assert ask("POST", path).status_code == 404
+
+
+def test_readers_change_nothing(ask: Ask, lead: int) -> None:
+    assert ask("POST", "/runs", role="read-only", json={"rule": "Nurture", "lead": lead}).status_code == 403
+    assert ask("GET", "/runs", role="read-only").status_code == 200
+
+
+def test_an_activity_is_completed_once_and_rules_hear_of_it(ask: Ask, database: db.Database) -> None:
+    configure(
+        rules="""
+  - {name: plan, on: lead.created, do: [schedule: {type: call, subject: Call, due: 1 hours}]}
+  - {name: done, on: activity.completed, do: [add_tag: "{{ activity.outcome }}"]}
+"""
+    )
+    with database.unit_of_work() as session:
+        lead_id = enquire(session).lead.id
+    (activity,) = ask("GET", f"/leads/{lead_id}/activities").get_json()["items"]
+    done = ask("POST", f"/activities/{activity['id']}/complete", json={"outcome": "reached"})
+    assert (done.get_json()["state"], done.get_json()["outcome"]) == ("done", "reached")
+    assert ask("POST", f"/activities/{activity['id']}/cancel", json={}).status_code == 409
+    assert ask("GET", f"/leads/{lead_id}").get_json()["tags"] == ["reached"]
