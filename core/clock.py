@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
 _frozen: datetime | None = None
+_pretended: ContextVar[datetime | None] = ContextVar("pretended", default=None)
 
 
 def now() -> datetime:
     """The present moment, in UTC."""
-    return _frozen if _frozen is not None else datetime.now(UTC)
+    return _pretended.get() or _frozen or datetime.now(UTC)
 
 
 def monotonic() -> float:
@@ -22,13 +24,23 @@ def monotonic() -> float:
 
 @contextmanager
 def frozen(at: datetime) -> Iterator[None]:
-    """Within this block `now()` answers `at`; for tests and backtests."""
+    """Within this block `now()` answers `at`, in every thread; for tests."""
     global _frozen
     before, _frozen = _frozen, at.astimezone(UTC)
     try:
         yield
     finally:
         _frozen = before
+
+
+@contextmanager
+def pretended(at: datetime) -> Iterator[None]:
+    """Within this block `now()` answers `at` to whoever runs in it, and to nobody else."""
+    token = _pretended.set(at.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _pretended.reset(token)
 
 
 def seconds(value: float) -> timedelta:

@@ -42,9 +42,12 @@ class RulesetVersion(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     rules: Mapped[list[Any]]
+    # What they were tried with when they were published.
+    tests: Mapped[list[Any]]
     content_hash: Mapped[str] = mapped_column(String(64))
     published_at: Mapped[datetime]
     published_by: Mapped[str]
+    why: Mapped[str]
 
 
 class Run(Base):

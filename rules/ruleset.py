@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.ids import digest
+from core.ids import keyed
 from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
 from rules.schema import Rule, by_trigger, read
@@ -58,17 +57,24 @@ def _ready(session: Session, number: int, content_hash: str) -> Ruleset:
     return _kept[key]
 
 
-def publish(session: Session, rules: Sequence[Any], *, by: str) -> RulesetVersion:
+def publish(
+    session: Session, rules: Sequence[Any], *, by: str, tests: Sequence[Any] = (), why: str = ""
+) -> RulesetVersion:
     """Makes these rules the ones in force; a new version only where they differ from the present one."""
     workspace = session.get_one(WorkspaceRow, 1)
-    content_hash = digest(json.dumps(list(rules), sort_keys=True))
+    content_hash = keyed([list(rules), list(tests)] if tests else list(rules))
     present = (
         session.get(RulesetVersion, workspace.ruleset_version_id) if workspace.ruleset_version_id else None
     )
     if present is not None and present.content_hash == content_hash:
         return present
     made = RulesetVersion(
-        rules=list(rules), content_hash=content_hash, published_at=clock.now(), published_by=by
+        rules=list(rules),
+        tests=list(tests),
+        content_hash=content_hash,
+        published_at=clock.now(),
+        published_by=by,
+        why=why,
     )
     session.add(made)
     session.flush()

@@ -15,6 +15,7 @@ from crm.workspace import known_zone
 from rules import duration
 from rules.condition import Condition
 from rules.duration import Duration
+from rules.expectation import RuleTest
 from rules.step import CourseStep, Known, Step
 from rules.steps import STEPS
 from rules.vocabulary import ANYTHING, TRIGGERS, Fields, nearest
@@ -37,6 +38,7 @@ class RuleSpec(BaseModel):
     when: str | None = Field(None, description="Condition in CEL; a rule without one always matches")
     once: str | None = Field(None, description="At most once: per lead (`lead`), or in a time (`7 days`)")
     do: list[Any] = Field(min_length=1, max_length=100, description="Steps, in order")
+    tests: list[RuleTest] = Field(default_factory=list, max_length=200, description="What it is tried with")
     stop_when: str | None = Field(None, description="Condition on the lead that ends a run which waits")
     active: bool = Field(True, description="A rule that is not active is checked but never looked at")
 

@@ -14,8 +14,10 @@ from crm.workspace import WorkspaceSettings
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, Template, WorkspaceRow
-from rules import ruleset
-from workspace.check import Checked
+from rules import ruleset, trial
+from rules.expectation import RuleTest
+from workspace.check import Checked, refusal
+from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
 _DOCUMENTS: tuple[tuple[str, type[Calendar | Template]], ...] = (
@@ -68,11 +70,35 @@ def apply(session: Session, checked: Checked, *, by: str) -> list[Change]:
         if stored.get(part) is not None:
             changes += _sources(session, part, channel, stored[part])
     if stored.get("rules") is not None:
-        changes += _rules(session, row, stored["rules"], by)
+        changes += _rules(session, row, stored, by)
     if changes:
         row.version += 1
     session.flush()
+    if stored.get("rules") is not None:
+        _try_rules(session, checked)
     return changes
+
+
+def tests_of(stored: Mapping[str, Any]) -> list[tuple[Path, RuleTest]]:
+    """The tests of a document, those of its rules and its own, with the place of each."""
+    own = [(("tests", place), test) for place, test in enumerate(stored.get("tests") or ())]
+    carried = [
+        (("rules", number, "tests", place), test)
+        for number, rule in enumerate(stored.get("rules") or ())
+        for place, test in enumerate(rule.get("tests", ()))
+    ]
+    return [(path, RuleTest.model_validate(test)) for path, test in [*carried, *own]]
+
+
+def _try_rules(session: Session, checked: Checked) -> None:
+    """Raises Invalid where a test of the rules comes out otherwise: then nothing counts."""
+    mistakes = [
+        (path, f"the test '{test.name}' came out otherwise: {words}")
+        for path, test in tests_of(checked.stored)
+        for words in trial.differences(session, test)
+    ]
+    if mistakes:
+        raise refusal(checked.document, mistakes)
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -207,9 +233,9 @@ def _sources(session: Session, part: str, channel: Channel, wanted: Sequence[dic
     return changes
 
 
-def _rules(session: Session, row: WorkspaceRow, wanted: Sequence[Any], by: str) -> list[Change]:
-    before = row.ruleset_version_id
-    version = ruleset.publish(session, wanted, by=by)
+def _rules(session: Session, row: WorkspaceRow, stored: Mapping[str, Any], by: str) -> list[Change]:
+    before, wanted = row.ruleset_version_id, stored["rules"]
+    version = ruleset.publish(session, wanted, by=by, tests=stored.get("tests") or ())
     if version.id == before:
         return []
     return [Change("change" if before else "add", f"rules (version {version.id}, {len(wanted)} rules)")]

@@ -42,6 +42,7 @@ class Checked:
     stored: Mapping[str, Any]
     file: WorkspaceFile
     environment: Mapping[str, str]
+    document: Document
 
 
 def check(session: Session, document: Document) -> Checked:
@@ -59,9 +60,14 @@ def check(session: Session, document: Document) -> Checked:
         mistakes += _references(session, file)
         mistakes += _rules(session, file)
     if mistakes or file is None:
-        raise Invalid("\n".join(_line(document, path, words) for path, words in mistakes))
+        raise refusal(document, mistakes)
     stored = _sealed(document.values, file)
-    return Checked(stored, file, environment)
+    return Checked(stored, file, environment, document)
+
+
+def refusal(document: Document, mistakes: Iterable[tuple[Path, str]]) -> Invalid:
+    """The error with a line for each mistake: file, line, place and value."""
+    return Invalid("\n".join(_line(document, path, words) for path, words in mistakes))
 
 
 def _resolved(

@@ -33,7 +33,8 @@ def export(session: Session) -> dict[str, Any]:
         document[part] = [s.settings for s in session.scalars(chosen)]
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
     if row.ruleset_version_id is not None:
-        document["rules"] = session.get_one(RulesetVersion, row.ruleset_version_id).rules
+        version = session.get_one(RulesetVersion, row.ruleset_version_id)
+        document["rules"], document["tests"] = version.rules, version.tests
     return {part: value for part, value in document.items() if value}
 
 

@@ -13,6 +13,7 @@ from intake.forms.settings import FormSettings
 from intake.mailbox.settings import MailboxSettings
 from models.user import Role
 from rules.calendar import CalendarSettings
+from rules.expectation import RuleTest
 
 KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -71,3 +72,4 @@ class WorkspaceFile(_Part):
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
     templates: list[TemplateEntry] | None = Field(None, description="Texts to send")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")
+    tests: list[RuleTest] | None = Field(None, description="What the rules are tried with before they count")

@@ -1,4 +1,5 @@
-"""what time brings: activities that fall due, idle leads, rules that come again, calls that begin
+"""what time brings: activities that fall due, idle leads, rules that come again, calls that begin;
+and the tests that rules carry
 
 Revision: 0003
 Follows: 0002
@@ -6,12 +7,14 @@ Follows: 0002
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None
 
+JSON = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
 NONE_YET = sa.text('0')
 
 
@@ -36,7 +39,15 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('start_told', sa.Boolean(), server_default=sa.true(), nullable=False))
 
 
+    with op.batch_alter_table('ruleset_version') as batch_op:
+        batch_op.add_column(sa.Column('tests', JSON, server_default=sa.text("'[]'"), nullable=False))
+        batch_op.add_column(sa.Column('why', sa.Text(), server_default='', nullable=False))
+
+
 def downgrade() -> None:
+    with op.batch_alter_table('ruleset_version') as batch_op:
+        batch_op.drop_column('why')
+        batch_op.drop_column('tests')
     with op.batch_alter_table('call') as batch_op:
         batch_op.drop_column('start_told')
     with op.batch_alter_table('lead') as batch_op:
