@@ -8,9 +8,10 @@ import sys
 from flask_openapi3 import OpenAPI
 
 from api.app import mount, openapi_document
+from api.operations import Troubles
 
 if __name__ == "__main__":
     app = OpenAPI("portaria", doc_ui=False)
-    mount(app, ready=dict)
+    mount(app, ready=Troubles)
     json.dump(openapi_document(app), sys.stdout, indent=2, sort_keys=True, ensure_ascii=False)
     sys.stdout.write("\n")

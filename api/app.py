@@ -25,7 +25,7 @@ from api import (
 )
 from api.body import check_body
 from api.docs import docs
-from api.operations import operations
+from api.operations import Troubles, operations
 from api.parameters import RowConverter, check_parameters
 from api.resource import BEARER
 from core import db
@@ -37,10 +37,10 @@ for part in (new_lead, timeline, trace, runs, comments, calls, activities, event
     v1.register_api(part.resource)
 
 
-def mount(app: OpenAPI, *, ready: Callable[[], dict[str, str]]) -> None:
+def mount(app: OpenAPI, *, ready: Callable[[], Troubles]) -> None:
     """Adds /api/v1, /api/docs, /api/openapi.json, /healthz, /readyz and /metrics.
 
-    `ready` answers what keeps the process from its work: the name of each missing part and why.
+    `ready` answers what keeps the process from its work or makes it slow: each part and why.
     It is asked outside of any transaction and may raise PortariaError.
     """
     app.url_map.converters["row"] = RowConverter

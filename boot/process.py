@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from types import FrameType
 
 from core import db, logs, queue
 from core.db import Database
+from core.errors import Conflict, Invalid
 from core.settings import Settings, settings
 
 #: Set by the supervisor for its children: they outlive neither it nor a Ctrl-C meant for it.
@@ -36,6 +39,35 @@ def broker_url(here: Settings) -> str:
         return here.broker_url
     note = note_of_broker(here)
     return note.read_text().strip() if note.exists() else ""
+
+
+def claim_port(here: Settings, *, patience: float = 0) -> None:
+    """Makes sure that nobody else listens where we are to: the server itself would share the port.
+
+    Waits `patience` seconds for one who is about to leave. Raises Conflict, naming the variable.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(here.host, here.port, type=socket.SOCK_STREAM)[0]
+        except OSError:
+            raise Invalid(f"PORTARIA_HOST: {here.host} is no address of this machine") from None
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise Invalid(
+                        f"PORTARIA_HOST, PORT: {error.strerror} ({here.host}:{here.port})"
+                    ) from None
+                if time.monotonic() >= end:
+                    raise Conflict(
+                        f"port {here.port} is taken by another program: end it, or set PORT to a free one"
+                    ) from None
+            else:
+                return
+        time.sleep(0.1)
 
 
 def note_of_broker(here: Settings) -> Path:

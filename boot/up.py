@@ -83,7 +83,7 @@ class Supervisor:
 
     def run(self, prepare: Callable[[], None], ready: Callable[[], None]) -> None:
         """Runs until told to stop. `prepare` comes before the processes, `ready` once the web answers."""
-        for sig in (signal.SIGTERM, signal.SIGINT):
+        for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sig, self._told)
         broker = EmbeddedBroker(self.settings) if self.settings.embedded_broker else None
         children: list[Child] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from datetime import timedelta
 
 from flask_openapi3.openapi import OpenAPI
 from granian.constants import HTTPModes, Interfaces
@@ -12,22 +13,28 @@ from granian.server import Server
 import api
 import console
 from api import refusals
+from api.operations import Troubles
 from boot import process, schema
-from core import db
+from core import db, queue
 from core.errors import Unavailable
 from core.secrets import derived_key
 from core.settings import settings
+from intake import journal
 from intake.forms import body
 from intake.http import door
 from intake.writer import Writer
 
 #: Seconds a request that is under way is given when the process is told to stop.
 _GRACE = 5
+_LONGEST_LAG = timedelta(seconds=60)
+#: Seconds in which the one who had the port before may still leave it.
+_TAKEOVER = 5
 
 
 def run() -> None:
     """Serves until told to stop."""
     here = settings()
+    process.claim_port(here, patience=_TAKEOVER)
     server = Server(
         "boot.web:serve",
         address=here.host,
@@ -76,13 +83,21 @@ def create_app() -> OpenAPI:
     return app
 
 
-def _troubles() -> dict[str, str]:
-    """What keeps this process from doing its work: nothing, or each part with its trouble."""
-    troubles = {}
+def _troubles() -> Troubles:
+    """What keeps this process from doing its work, and what makes it slower than it should be."""
+    found = Troubles()
     try:
         current = schema.current(db.database())
         if current != schema.head():
-            troubles["schema"] = f"at {current}, needs {schema.head()}"
+            found.missing["schema"] = f"at {current}, needs {schema.head()}"
+            return found
+        with db.reading() as session:
+            waited = journal.longest_wait(session)
+        if waited > _LONGEST_LAG:
+            found.slow["lag"] = f"an event has waited for {waited.total_seconds():.0f} s"
     except Unavailable as error:
-        troubles["database"] = str(error)
-    return troubles
+        found.missing["database"] = str(error)
+    url = process.broker_url(settings())
+    if not url or not queue.answers(url):
+        found.slow["broker"] = "does not answer; what arrives is kept, and found by the sweep"
+    return found

@@ -39,7 +39,14 @@ class Ignored(PortariaError):
 
 
 class Quarantined(PortariaError):
-    """An accepted event that is probably no enquiry: kept apart until a person decides."""
+    """An accepted event that is probably no enquiry: kept apart until a person decides.
+
+    `submission` is what it is if it is one after all.
+    """
+
+    def __init__(self, message: str, submission: object = None) -> None:
+        super().__init__(message)
+        self.submission = submission
 
 
 class Conflict(PortariaError):

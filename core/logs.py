@@ -12,13 +12,14 @@ import structlog
 
 _MAIL = re.compile(r"[^\s@<>\"']{1,64}@[\w.-]{1,255}")
 _DIGITS = re.compile(r"\+?\d[\d ().-]{6,20}\d")
+_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 _KEEP = frozenset({"event", "level", "timestamp", "logger", "process"})
 
 
 def masked(text: str) -> str:
     """The text with e-mail addresses and telephone numbers made unreadable, and on one line."""
     text = _MAIL.sub(lambda m: f"{m[0][0]}***@***", text)
-    text = _DIGITS.sub(lambda m: f"***{m[0][-2:]}", text)
+    text = _DIGITS.sub(lambda m: m[0] if _ADDRESS.fullmatch(m[0]) else f"***{m[0][-2:]}", text)
     return text.replace("\r", "\\r").replace("\n", "\\n")
 
 

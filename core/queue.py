@@ -64,6 +64,28 @@ def make_broker(url: str) -> Broker:
     raise Invalid(f"no broker speaks {url.split(':', 1)[0]}")
 
 
+def answers(url: str) -> bool:
+    """Whether a broker answers at this address, within a second or two."""
+    if url.startswith("amqp"):
+        import pika
+
+        parameters = pika.URLParameters(url)
+        parameters.socket_timeout = parameters.blocked_connection_timeout = 2
+        parameters.stack_timeout, parameters.connection_attempts = 3, 1
+        try:
+            pika.BlockingConnection(parameters).close()
+        except (pika.exceptions.AMQPError, OSError):
+            return False
+        return True
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
 class Ringer:
     """Rings from one thread, in order; forgets the oldest when too many wait, and says so."""
 

@@ -13,10 +13,13 @@ from functools import partial
 from typing import TypeVar, cast
 
 from cryptography.fernet import Fernet, InvalidToken
+from dotenv import dotenv_values
 
 from core.errors import Invalid
+from core.logs import logger
 from core.settings import settings
 
+log = logger(__name__)
 T = TypeVar("T")
 _MARK = "sealed:1:"
 
@@ -95,11 +98,16 @@ def opened(document: T, environment: Mapping[str, str]) -> T:
     return document
 
 
+def environ(name: str) -> str | None:
+    """A name's value in the process's environment, else in the `.env` beside which it was started."""
+    return os.environ.get(name) or dotenv_values(".env").get(name)
+
+
 def _value(environment: Mapping[str, str], match: re.Match[str]) -> str:
     name = match[1]
-    value = os.environ.get(name, environment.get(name))
+    value = environ(name) or environment.get(name)
     if value is None:
-        raise Invalid(f"${{{name}}} is not set in the environment")
+        raise Invalid(f"${{{name}}} is not set in the environment, and no value of it is kept")
     return value
 
 
@@ -109,8 +117,15 @@ def sealed_environment(values: Mapping[str, str]) -> str:
 
 
 def opened_environment(text: str) -> dict[str, str]:
-    """What `sealed_environment` sealed; empty for an empty text."""
+    """What `sealed_environment` sealed; empty for an empty text.
+
+    Empty, too, where it was sealed with another key: what needs a name of it then says which.
+    """
     if not text:
         return {}
-    values: dict[str, str] = json.loads(unseal(text))
+    try:
+        values: dict[str, str] = json.loads(unseal(text))
+    except Invalid as error:
+        log.error("secrets.environment_lost", error=str(error))  # noqa: TRY400  it says all there is
+        return {}
     return values

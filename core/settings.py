@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.errors import Invalid
 
 MIB = 1024 * 1024
+#: Whoever guesses the secret key signs in as anybody.
+SHORTEST_KEY = 16
 
 
 class Settings(BaseSettings):
@@ -119,6 +121,16 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql:// or sqlite:///")
         return value
 
+    @field_validator("secret_key")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().strip()) < SHORTEST_KEY:
+            raise ValueError(
+                f"is shorter than {SHORTEST_KEY} characters; "
+                "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _known_smtp(cls, value: SecretStr) -> SecretStr:
@@ -139,7 +151,13 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """The public address, without a slash at its end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        return (self.public_url or self.own_address).rstrip("/")
+
+    @property
+    def own_address(self) -> str:
+        """The address at which this machine itself reaches the web process."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  not bound to
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def embedded(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Request, Response, current_app, jsonify, redirect, render_template, request
+from sqlalchemy.orm import undefer
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from core import clock
+from core import clock, db
 from core.errors import Invalid, NotFound, PortariaError, Refused, Unavailable
 from core.logs import logger
 from core.metrics import ACCEPTED, REFUSED, REPEATED
@@ -19,6 +20,7 @@ from intake.forms.settings import FormSettings
 from intake.journal import Entry, Receipt
 from intake.sources import LoadedSource
 from intake.writer import Writer
+from models.inbound import InboundEvent
 from models.source import Channel
 
 door = Blueprint("door", __name__, url_prefix="/in", template_folder="templates", static_folder="static")
@@ -95,6 +97,10 @@ def post_form(key: str) -> Response:
         raise Refused("the form is empty", status=400, reason="empty")
     key_, again = FORM.keys(delivery, posted)
     receipt = _journal(Entry(source.id, FORM.name, key_, delivery, again), "form")
+    if not receipt.new and not again and _differs(receipt, posted):
+        reason = f"its Idempotency-Key was used for other content: event {receipt.event_id}"
+        other = f"{key_[:120]}:{posted.fingerprint()}"
+        _journal(Entry(source.id, FORM.name, other, delivery, apart=reason), "form")
     if problems.wants_page(request):
         return redirect(form.redirect or f"{settings().address}/in/forms/{key}/thanks", 303)  # type: ignore[return-value]
     answer = jsonify({"event_id": receipt.event_id, "status": "accepted" if receipt.new else "repeated"})
@@ -121,6 +127,14 @@ def call_event(provider: str, key: str) -> Response:
     _journal(Entry(source.id, adapter.name, adapter.dedupe_key(delivery, line), delivery), "call")
     content, content_type = adapter.answer()
     return Response(content, 200, content_type=content_type)
+
+
+def _differs(receipt: Receipt, posted: body.Posted) -> bool:
+    """Whether the event that has this key holds another submission."""
+    with db.reading() as session:
+        row = session.get_one(InboundEvent, receipt.event_id, options=[undefer(InboundEvent.body)])
+        before = body.read(row.body, row.content_type)
+    return before.fingerprint() != posted.fingerprint()
 
 
 def _journal(entry: Entry, channel: str) -> Receipt:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
@@ -19,6 +19,8 @@ from models.inbound import EventState, InboundEvent
 LEASE = timedelta(seconds=10)
 #: After so many attempts that ended without an answer an event is set aside as failed.
 MOST_ATTEMPTS = 5
+#: The fact of an event's envelope that a person has released it from quarantine.
+RELEASED = "released"
 
 
 _TABLE = InboundEvent.metadata.tables["inbound_events"]
@@ -26,13 +28,17 @@ _TABLE = InboundEvent.metadata.tables["inbound_events"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be journalled. `again` names a key under which the same content may stand already."""
+    """What is to be journalled. `again` names a key under which the same content may stand already.
+
+    `apart`: why it is quarantined at the door.
+    """
 
     source_id: int
     adapter: str
     dedupe_key: str
     delivery: Delivery
     again: str | None = None
+    apart: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
         fresh = set(made.scalars())
         if len(fresh) < len(rows):  # another process was quicker with some of them
             standing |= _standing(session, entries)
-    for event_id in fresh:
+    waiting_ids = {row["id"] for row in rows.values() if row["state"] is EventState.RECEIVED}
+    for event_id in fresh & waiting_ids:
         queue.wake(session, queue.PROCESS_EVENT, event_id)
     receipts = []
     for entry in entries:
@@ -89,7 +96,8 @@ def _row(entry: Entry) -> dict[str, object]:
         "source_id": entry.source_id,
         "adapter": entry.adapter,
         "dedupe_key": entry.dedupe_key,
-        "state": EventState.RECEIVED,
+        "state": EventState.QUARANTINED if entry.apart else EventState.RECEIVED,
+        "error": entry.apart,
         "received_at": delivery.received_at,
         "retry_at": delivery.received_at,
         "attempts": 0,
@@ -156,6 +164,13 @@ def waiting(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def longest_wait(session: Session) -> timedelta:
+    """How long the oldest event that may be claimed has waited; nothing where none does."""
+    now = clock.now()
+    oldest = session.scalar(select(func.min(InboundEvent.received_at)).where(waiting(now)))
+    return max(now - oldest, timedelta()) if oldest else timedelta()
+
+
 def claimed(session: Session, held: Claim) -> InboundEvent | None:
     """The event with its body, locked; None where the claim was lost to another worker meanwhile."""
     return session.scalars(
@@ -186,7 +201,13 @@ def postpone(event: InboundEvent, *, error: str) -> None:
 
 
 def replay(session: Session, event: InboundEvent) -> None:
-    """Lets a closed event be processed again. What it did already is found by its keys, not done twice."""
+    """Lets a closed event be processed again. What it did already is found by its keys, not done twice.
+
+    One that was quarantined is released by this: whoever replays it says that it is an enquiry.
+    """
+    if event.state is EventState.QUARANTINED:
+        facts = {**event.envelope["facts"], RELEASED: True}
+        event.envelope = {**event.envelope, "facts": facts}
     event.state = EventState.RECEIVED
     event.attempts = 0
     event.error = None

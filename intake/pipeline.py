@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock, secrets
-from core.errors import Unreadable
+from core.errors import Invalid, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import calls as call_log
 from crm import leads, timeline, workspace
@@ -46,10 +46,21 @@ def process(session: Session, event: InboundEvent) -> None:
         settings = _settings(session, source, ADAPTERS[event.adapter])
         here = workspace.load(session)
         passage = _Passage(session, event, source, settings, here, settings.country or here.country)
-        found = ADAPTERS[event.adapter].parse(_delivery(event), settings)
+        found = _parsed(event, settings)
         lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
         event.lead_id = lead.id if lead else None
     journal.close(event, EventState.PROCESSED)
+
+
+def _parsed(event: InboundEvent, settings: Any) -> Submission | CallUpdate:
+    """What the event says; what was put apart counts as an enquiry once a person has released it."""
+    delivery = _delivery(event)
+    try:
+        return ADAPTERS[event.adapter].parse(delivery, settings)
+    except Quarantined as verdict:
+        if not (delivery.facts.get(journal.RELEASED) and isinstance(verdict.submission, Submission)):
+            raise
+        return verdict.submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,10 @@ def _effects_stand(session: Session, event: InboundEvent) -> bool:
 def _settings(session: Session, source: Source, adapter: Adapter[Any]) -> Any:
     row = session.get_one(WorkspaceRow, 1)
     environment = secrets.opened_environment(row.environment)
-    return adapter.settings.model_validate(secrets.opened(source.settings, environment))
+    try:
+        return adapter.settings.model_validate(secrets.opened(source.settings, environment))
+    except Invalid as error:
+        raise Unavailable(f"the source '{source.key}' is not ready: {error}") from None
 
 
 def _delivery(event: InboundEvent) -> Delivery:

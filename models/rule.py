@@ -43,11 +43,11 @@ class RulesetVersion(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     rules: Mapped[list[Any]]
     # What they were tried with when they were published.
-    tests: Mapped[list[Any]]
+    tests: Mapped[list[Any]] = mapped_column(default=list)
     content_hash: Mapped[str] = mapped_column(String(64))
     published_at: Mapped[datetime]
     published_by: Mapped[str]
-    why: Mapped[str]
+    why: Mapped[str] = mapped_column(default="")
 
 
 class Run(Base):
@@ -65,7 +65,7 @@ class Run(Base):
     effect_key: Mapped[str] = mapped_column(String(200))
     depth: Mapped[int]
     # What started it, so that a later step sees it too: see rules.facts.
-    cause: Mapped[dict[str, Any]]
+    cause: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Why it ended before its last step, in words.
     ended_why: Mapped[str | None]
     started_at: Mapped[datetime]
@@ -98,7 +98,7 @@ class StepRow(Base):
     settings: Mapped[dict[str, Any]]
     # The trigger it waits for, and what it left for later steps: a loop's items, a wait's outcome, an answer.
     awaits: Mapped[str | None] = mapped_column(Word)
-    data: Mapped[dict[str, Any]]
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[StepState] = mapped_column(states(StepState))
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)

@@ -19,8 +19,10 @@ from models import Base
 from tests.servers.postgres import own_postgres
 
 # Nothing that the machine has configured may help a test.
-for _name in ("DATABASE_URL", "BROKER_URL", "REDIS_URL", "SMTP_URL"):
-    os.environ.pop(_name, None)
+_OURS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL", "SMTP_URL", "PORT")
+for _name in [n for n in os.environ if n in _OURS or n.startswith("PORTARIA_")]:
+    if not _name.startswith("PORTARIA_TEST_"):
+        del os.environ[_name]
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +43,8 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in (
-            "127.0.0.1",
-            "::1",
-            "localhost",
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not (
+            address[0] in ("::1", "localhost") or address[0].startswith("127.")
         ):
             raise AssertionError(f"a test connects to {address}")
         connect(self, address)

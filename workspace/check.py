@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +76,7 @@ def _resolved(
     kept = secrets.opened_environment(row.environment) if row else {}
     environment = {}
     for name in sorted(secrets.references(document.values)):
-        value = os.environ.get(name, kept.get(name))
+        value = secrets.environ(name) or kept.get(name)
         if value is None:
             mistakes += [
                 (path, f"${{{name}}} is not set in the environment") for path in _using(document.values, name)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import click
 from sqlalchemy import func, select
 
 from boot import process, schema
-from boot.broker import answers
 from boot.commands.configuration import begin
-from core import clock, db
+from core import clock, db, queue
 from core.errors import Invalid, NotFound
 from core.settings import settings
 from intake import journal, sources
 from models.inbound import EventState, InboundEvent
 from models.lease import Lease
-from models.source import Source
+from models.mailbox import MailboxPosition
+from models.source import Channel, Source
 from worker.schedule import NAME as SCHEDULER
 
+_UNWATCHED = "was never watched: is a 'portaria mailboxes' running?"
+_SEEN_WITHIN = timedelta(minutes=3)
 _REPLAYABLE = (EventState.FAILED, EventState.IGNORED, EventState.QUARANTINED)
 
 
@@ -68,12 +72,13 @@ def replay(event_ids: tuple[str, ...], failed: bool) -> None:
     begin()
     if bool(event_ids) == failed:
         raise Invalid("name the events to replay, or say --failed")
+    ids = [_event_id(written) for written in event_ids]
     with db.unit_of_work() as session:
         chosen = select(InboundEvent).with_for_update()
         chosen = (
             chosen.where(InboundEvent.state == EventState.FAILED)
             if failed
-            else chosen.where(InboundEvent.id.in_([e for e in event_ids if len(e) == 36]))
+            else chosen.where(InboundEvent.id.in_(ids))
         )
         found = session.scalars(chosen).all()
         if not failed and len(found) < len(set(event_ids)):
@@ -82,6 +87,13 @@ def replay(event_ids: tuple[str, ...], failed: bool) -> None:
         for event in again:
             journal.replay(session, event)
     click.echo(f"{len(again)} of {len(found)} events are processed again.")
+
+
+def _event_id(written: str) -> str:
+    try:
+        return str(UUID(written))
+    except ValueError:
+        raise NotFound(f"'{written}' is no event's id") from None
 
 
 @click.command()
@@ -111,13 +123,10 @@ def _looks() -> list[tuple[str, str]]:
         ("schema", "" if current == head else f"at {current}, needs {head}: run 'portaria db upgrade'")
     )
     url = process.broker_url(here)
-    if url.startswith("amqp"):
-        looks.append(("broker", ""))
-    else:
-        running = bool(url) and answers(url)
-        looks.append(
-            ("broker", "" if running else "does not answer: is 'portaria up' running, is BROKER_URL right?")
-        )
+    running = bool(url) and queue.answers(url)
+    looks.append(
+        ("broker", "" if running else "does not answer: is 'portaria up' running, is BROKER_URL right?")
+    )
     free = shutil.disk_usage(here.data_dir).free // 2**20
     looks.append(("disk", "" if free > 500 else f"{free} MiB are left at {here.data_dir}"))
     if current == head:
@@ -133,6 +142,10 @@ def _looks_inside() -> list[tuple[str, str]]:
         failed = session.scalar(
             select(func.count()).select_from(InboundEvent).where(InboundEvent.state == EventState.FAILED)
         )
+        known = list(sources.book().sources.values())
+        states = {s.id: _UNWATCHED for s in known if s.channel is Channel.EMAIL}
+        for row in session.scalars(select(MailboxPosition)):
+            states[row.source_id] = _mailbox_trouble(row, now)
     leads = lease is not None and lease.expires_at > now
     age = (now - waiting).total_seconds() if waiting else 0
     found = [
@@ -140,8 +153,18 @@ def _looks_inside() -> list[tuple[str, str]]:
         ("backlog", "" if age < 60 else f"an event has waited {age:.0f} s: are workers running?"),
         ("failures", f"{failed} events failed: see 'portaria failures'" if failed else ""),
     ]
-    found += [(f"{s.channel.value} {s.key}", s.problem or "") for s in sources.book().sources.values()]
+    found += [(f"{s.channel.value} {s.key}", s.problem or states.get(s.id, "")) for s in known]
     return found
+
+
+def _mailbox_trouble(row: MailboxPosition, now: datetime) -> str:
+    """What is wrong with a mailbox's watching; it notes that all is well once a minute."""
+    if row.state != "watching":
+        return row.state or _UNWATCHED
+    if row.seen_at is None or now - row.seen_at > _SEEN_WITHIN:
+        seen = f"{row.seen_at:%Y-%m-%d %H:%M} UTC" if row.seen_at else "never"
+        return f"last seen {seen}: is a 'portaria mailboxes' running?"
+    return ""
 
 
 COMMANDS = (failures, replay, doctor)

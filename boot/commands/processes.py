@@ -27,6 +27,7 @@ def up(file: Path | None) -> None:
 
     here = settings()
     supervisor = Supervisor(here)
+    process.claim_port(here)
 
     def prepare() -> None:
         database = process.begin("up", pool=2, rings=False)
@@ -36,7 +37,7 @@ def up(file: Path | None) -> None:
                 click.echo(f"  {change}")
 
     def ready() -> None:
-        while not supervisor.stop.is_set() and not _answers(f"http://127.0.0.1:{here.port}/readyz"):
+        while not supervisor.stop.is_set() and not _answers(f"{here.own_address}/readyz"):
             time.sleep(0.1)
         if not supervisor.stop.is_set():
             _greet()

@@ -43,7 +43,8 @@ class Mailbox(Adapter[MailboxSettings]):
         if error := delivery.facts.get("fetch_error"):
             raise Unreadable(f"the server would not give this message: {error}")
         mail = read(delivery.body)
-        if reason := _not_an_enquiry(mail):
+        reason = _not_an_enquiry(mail)
+        if reason and not mail.from_address:
             raise Quarantined(reason)
         if not mail.from_address:
             raise Unreadable("nobody is named as its sender")
@@ -55,7 +56,7 @@ class Mailbox(Adapter[MailboxSettings]):
             "attachments": [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments],
             "truncated": delivery.facts.get("truncated"),
         }
-        return Submission(
+        submission = Submission(
             channel=Channel.EMAIL,
             occurred_at=delivery.received_at,
             emails=(mail.from_address,),
@@ -64,6 +65,9 @@ class Mailbox(Adapter[MailboxSettings]):
             message=mail.text,
             extra={name: value for name, value in extra.items() if value},
         )
+        if reason:
+            raise Quarantined(reason, submission)
+        return submission
 
 
 def _not_an_enquiry(mail: MailMessage) -> str | None:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.auth import create_token
+from api.operations import Troubles
 from boot.web import create_app
 from core import db
 from models.user import Role
@@ -21,7 +22,7 @@ Ask = Callable[..., TestResponse]
 
 @pytest.fixture
 def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr("boot.web._troubles", dict)
+    monkeypatch.setattr("boot.web._troubles", Troubles)
     configure(rules=RULES)
     app = create_app()
     yield app.test_client()

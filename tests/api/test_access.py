@@ -12,6 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from api import openapi_document
 from api.auth import create_token
+from api.operations import Troubles
 from core import clock, db
 from models.user import ApiToken, Role
 from tests.api.conftest import Ask
@@ -105,7 +106,7 @@ def test_the_document_can_be_browsed_without_another_host(client: FlaskClient) -
 def test_operators_are_answered(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").json == {"status": "alive"}
     assert client.get("/readyz").status_code == 200
-    client.application.extensions["ready"] = lambda: {"schema": "is old"}
+    client.application.extensions["ready"] = lambda: Troubles({"schema": "is old"})
     assert (client.get("/readyz").status_code, client.get("/readyz").json) == (
         503,
         {"status": "not ready", "missing": {"schema": "is old"}},

@@ -72,6 +72,11 @@ def test_from_an_empty_folder_to_a_configured_workspace(run: Run, tmp_path: Path
     assert run("apply", "again.yaml").stdout == "Nothing differs.\n"
     token = run("token", "create", "site", "--role", "agent").stdout
     assert token.startswith("prt_")
+    assert "agent      " in run("token", "list").stdout
+    assert run("token", "revoke", "site").stdout == "Revoked: site (number 1)\n"
+    assert run("token", "revoke", "site").stderr == "portaria: there is no token 'site' in force\n"
+    (listed,) = json.loads(run("token", "list", "--json").stdout)
+    assert (listed["name"], listed["role"], bool(listed["revoked_at"])) == ("site", "agent", True)
     assert len(token.splitlines()) == 1
     assert run("failures").stdout == "No failures.\n"
     assert run("user", "create", "ana@acme.test", "--password", "a long password").returncode == 0
@@ -84,9 +89,11 @@ def test_from_an_empty_folder_to_a_configured_workspace(run: Run, tmp_path: Path
         (("apply", "bad.yaml"), {}, "portaria: bad.yaml:2: forms[1].key"),
         (("rules", "explain", "7"), {}, "portaria: there is no lead 7"),
         (("replay",), {}, "portaria: name the events to replay"),
-        (("replay", "nothing"), {}, "portaria: there is no such event"),
+        (("replay", "nothing"), {}, "portaria: 'nothing' is no event's id"),
         (("token", "create", "x", "--role", "king"), {}, "'king' is not one of"),
         (("user", "create", "nobody", "--password", "x"), {}, "portaria: 'nobody' is no e-mail address"),
+        (("failures",), {"PORTARIA_SECRET_KEY": ""}, "PORTARIA_SECRET_KEY: Value error, is shorter than"),
+        (("failures",), {"PORTARIA_SECRET_KEY": "0123456789"}, "make one with: python3 -c"),
         (("failures",), {"PORT": "many"}, "portaria: the environment is not valid: PORT:"),
         (("failures",), {"DATABASE_URL": "mysql://x"}, "DATABASE_URL: Value error, must begin with"),
         (("failures",), {"BROKER_URL": "http://x"}, "BROKER_URL"),

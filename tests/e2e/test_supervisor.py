@@ -42,6 +42,32 @@ def test_ctrl_c_stops_everything_and_leaves_nothing() -> None:
         assert not listens(service.port)
         assert "Portaria has stopped." in service.log()
         assert "Traceback" not in service.log()
+        # The broker hears nothing of it and is ended last.
+        assert "warning" not in service.log().lower()
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with Service(FORM) as service:
+        other = {**service.environment, "PORTARIA_DATA_DIR": str(service.folder / "other")}
+        done = subprocess.run(
+            [PORTARIA, "up"], env=other, cwd=service.folder, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 1
+        assert done.stderr.strip().splitlines() == [
+            f"portaria: port {service.port} is taken by another program: end it, or set PORT to a free one"
+        ]
+        assert service.get("/readyz").status == 200
+
+
+def test_it_greets_at_whatever_address_it_listens_on() -> None:
+    service = Service(FORM, PORTARIA_HOST="127.0.0.2", PORTARIA_PUBLIC_URL="")
+    service.url = f"http://127.0.0.2:{service.port}"
+    with service:
+        wait_for(
+            lambda: f"Portaria is ready: {service.url}" in service.log(),
+            10,
+            f"no greeting: {service.log()[-2000:]}",
+        )
 
 
 def test_it_says_where_it_is_and_how_to_sign_in_and_what_was_kept_is_there_again() -> None:
@@ -76,7 +102,7 @@ def test_a_second_one_on_the_same_data_is_refused() -> None:
 def test_forms_are_taken_while_the_broker_is_down_and_processed_when_it_is_back() -> None:
     broker = EmbeddedBroker(settings())
     url = broker.start()
-    with Service(FORM, BROKER_URL=url, PORTARIA_SECRET_KEY="a key for tests") as service:
+    with Service(FORM, BROKER_URL=url, PORTARIA_SECRET_KEY="a key for these tests") as service:
         broker.stop()
         start = time.monotonic()
         statuses = [service.form("contact", {"email": f"a{n}@client.test"}).status for n in range(5)]

@@ -62,7 +62,11 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 
 def environment(database_url: str, broker_url: str) -> dict[str, str]:
-    return {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "PORTARIA_SECRET_KEY": "a key for tests"}
+    return {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "PORTARIA_SECRET_KEY": "a key for these tests",
+    }
 
 
 def second_worker(service: Service) -> subprocess.Popen[bytes]:
@@ -123,7 +127,7 @@ def test_two_workers_share_the_work_and_double_nothing(database_url: str, broker
 
 def test_postgresql_is_restarted_under_the_service(database_url: str) -> None:
     """Its connections are cut: nothing accepted is lost, and the service heals by itself."""
-    with Service(TEAM, DATABASE_URL=database_url, PORTARIA_SECRET_KEY="k") as service:
+    with Service(TEAM, DATABASE_URL=database_url, PORTARIA_SECRET_KEY="a key for these tests") as service:
         assert service.form("contact", {"email": "a@client.test"}).status == 202
         admin = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
         with admin.engine.begin() as connection:
