@@ -20,6 +20,7 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.rule import StepRow, StepState
 from models.timeline import TimelineEntry
+from rules import engine, runs
 from tests.factories import WORKSPACE, configure, source
 from tests.servers.mail import SmtpSink
 from worker import executor
@@ -252,3 +253,64 @@ def test_a_lead_that_no_rule_assigns_goes_to_the_source_s_team_in_turn() -> None
         assert owners == ["Ana", "Bruno", "Ana"]
         told = session.scalars(select(TimelineEntry.summary).where(TimelineEntry.kind == "assigned")).first()
     assert told == "Assigned to Ana: no rule assigned it; round robin in inbound, 1 of 2"
+
+
+def test_nobody_sees_a_lead_before_it_is_routed(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    react = engine.react
+
+    def looked_at(*arguments: object, **named: object) -> None:
+        def look() -> None:
+            with database.reading() as session:
+                seen.append(session.scalar(select(func.count()).select_from(Lead)))
+
+        for moment in ("before", "after"):
+            if moment == "after":
+                react(*arguments, **named)  # type: ignore[arg-type]
+            other = threading.Thread(target=look)
+            other.start()
+            other.join()
+
+    monkeypatch.setattr(engine, "react", looked_at)
+    executor.process_event(post(b"email=m@client.test&name=Maria"))
+    assert seen == [0, 0]
+    with database.reading() as session:
+        lead = session.scalars(select(Lead)).one()
+        assert lead.owner_id is not None
+        assert session.scalars(select(Activity.lead_id)).one() == lead.id
+        assert session.scalar(select(func.count()).select_from(StepRow)) == 3
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this line is carried out."""
+
+
+def test_a_worker_that_dies_between_sending_and_recording_sends_the_same_mail_again(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise Killed
+
+    with SmtpSink() as sink:
+        monkeypatch.setenv("SMTP_URL", sink.url)
+        settings.cache_clear()
+        executor.process_event(post(b"email=m@client.test&name=Maria"))
+        with database.reading() as session:
+            step_id = session.scalars(select(StepRow.id).where(StepRow.kind == "send_email")).one()
+        with monkeypatch.context() as patched:
+            patched.setattr(executor.runs, "done", dies)
+            with pytest.raises(Killed):
+                executor.Executor(1).run_step(step_id)
+        executor.Executor(1).run_step(step_id)
+        assert len(sink.messages) == 1  # its lease has not run out
+        with clock.frozen(clock.now() + runs.LEASE + timedelta(seconds=1)):
+            executor.Executor(1).run_step(step_id)
+        ids = {message_from_bytes(content)["Message-ID"] for _, content in sink.messages}
+        assert (len(sink.messages), len(ids)) == (2, 1)
+    with database.reading() as session:
+        row = session.get_one(StepRow, step_id)
+        assert (row.state, row.attempts) == (StepState.DONE, 2)
+        told = select(func.count()).where(TimelineEntry.kind == "mail_sent")
+        assert session.scalar(told) == 1
