@@ -84,10 +84,19 @@ class _Passage:
         """Lets the rules react; a lead that they leave to nobody goes to the source's team, in turn."""
         engine.react(self.session, happenings, workspace=self.here, event_id=self.event.id)
         if lead.owner_id is None and self.settings.team is not None:
-            choice = assignment.round_robin(self.session, self.settings.team)
-            why = f"no rule assigned it; {choice.why}"
-            happened = leads.assign(self.session, lead, choice.user, actor=timeline.SERVICE, why=why)
-            engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
+            self._to_team(lead, self.settings.team)
+
+    def _to_team(self, lead: Lead, team: str) -> None:
+        try:
+            choice = assignment.round_robin(self.session, team)
+        except Invalid as error:
+            # Nobody is there to have it: that must not cost the enquiry.
+            words = f"It waits for an owner: {error}"
+            timeline.record(self.session, lead, kind="unassigned", summary=words)
+            return
+        why = f"no rule assigned it; {choice.why}"
+        happened = leads.assign(self.session, lead, choice.user, actor=timeline.SERVICE, why=why)
+        engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
 
 
 def warm(session: Session) -> None:

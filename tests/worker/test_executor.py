@@ -20,6 +20,7 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.rule import StepRow, StepState
 from models.timeline import TimelineEntry
+from models.user import User
 from rules import engine, runs
 from tests.factories import WORKSPACE, configure, source
 from tests.servers.mail import SmtpSink
@@ -314,3 +315,18 @@ def test_a_worker_that_dies_between_sending_and_recording_sends_the_same_mail_ag
         assert (row.state, row.attempts) == (StepState.DONE, 2)
         told = select(func.count()).where(TimelineEntry.kind == "mail_sent")
         assert session.scalar(told) == 1
+
+
+def test_a_team_of_which_nobody_is_left_costs_no_enquiry(database: db.Database) -> None:
+    file = WORKSPACE.replace("- {key: open}", "- {key: open, team: inbound}")
+    configure(file, rules="  - {name: r, on: lead.repeat, do: [add_tag: x]}")
+    with database.unit_of_work() as session:
+        for user in session.scalars(select(User).where(User.name.in_(["Ana", "Bruno"]))):
+            user.active = False
+    event_id = post(b"email=m@client.test&name=Maria")
+    executor.process_event(event_id)
+    assert event(event_id).state is EventState.PROCESSED
+    with database.reading() as session:
+        assert session.scalars(select(Lead.owner_id)).one() is None
+        told = select(TimelineEntry.summary).where(TimelineEntry.kind == "unassigned")
+        assert session.scalars(told).one() == "It waits for an owner: nobody in the team 'inbound' is active"
