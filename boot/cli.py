@@ -12,7 +12,8 @@ from core.errors import PortariaError
 # Each command's room is loaded when it is called: a process holds in memory only what it uses.
 _ROOMS = {
     "processes": ("up", "web", "worker", "scheduler", "mailboxes"),
-    "configuration": ("db", "apply", "export", "rules"),
+    "configuration": ("db", "apply", "export"),
+    "ruling": ("rules",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

@@ -16,6 +16,7 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import Lead
 from rules.order import Order
+from rules.outlook import Outlook
 from rules.vocabulary import Fields
 
 
@@ -108,6 +109,9 @@ class Step(Generic[S]):
     def summary(self, settings: S) -> str:
         """The step as a plan tells it, in a few words."""
         return self.label
+
+    def foresee(self, settings: S, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """Changes the outlook as the step would change the lead; most change nothing of it."""
 
 
 class CourseStep(Step[S]):

@@ -46,10 +46,11 @@ class Change:
         return f"{mark} {self.what}" + (f" ({', '.join(self.settings)})" if self.settings else "")
 
 
-def apply(session: Session, checked: Checked, *, by: str) -> list[Change]:
-    """Applies the document; applying it again changes nothing.
+def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list[Change]:
+    """Applies the document; applying it again changes nothing. `why` is kept with a new version of the rules.
 
-    What an earlier file named and this one leaves out of a part is switched off, never deleted.
+    Users, teams and ways in that an earlier file named and this one leaves out are switched off, never
+    deleted: leads refer to them. Calendars and templates are removed.
     """
     row = session.get(WorkspaceRow, 1, with_for_update=True)
     if row is None:
@@ -72,7 +73,7 @@ def apply(session: Session, checked: Checked, *, by: str) -> list[Change]:
         if stored.get(part) is not None:
             changes += _sources(session, part, channel, stored[part])
     if stored.get("rules") is not None:
-        changes += _rules(session, row, stored, by)
+        changes += _rules(session, row, stored, by, why)
     if changes:
         row.version += 1
     session.flush()
@@ -237,9 +238,9 @@ def _sources(session: Session, part: str, channel: Channel, wanted: Sequence[dic
     return changes
 
 
-def _rules(session: Session, row: WorkspaceRow, stored: Mapping[str, Any], by: str) -> list[Change]:
+def _rules(session: Session, row: WorkspaceRow, stored: Mapping[str, Any], by: str, why: str) -> list[Change]:
     before, wanted = row.ruleset_version_id, stored["rules"]
-    version = ruleset.publish(session, wanted, by=by, tests=stored.get("tests") or ())
+    version = ruleset.publish(session, wanted, by=by, tests=stored.get("tests") or (), why=why)
     if version.id == before:
         return []
     return [Change("change" if before else "add", f"rules (version {version.id}, {len(wanted)} rules)")]

@@ -1,4 +1,4 @@
-"""Commands about the configuration: the schema of the database, the workspace file, the rules."""
+"""Commands about the configuration: the schema of the database, and the workspace file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import click
 
 from boot import process, schema
 from core import db
-from core.errors import Invalid, NotFound
-from crm.workspace import load
+from core.errors import Invalid
 from intake import sources
-from rules.explanation import explain as explain_lead
 from workspace import document
 from workspace.apply import Change, DryRun, apply
 from workspace.check import check
@@ -121,50 +119,4 @@ def export_command(as_json: bool) -> None:
     click.echo(json.dumps(values, indent=2, default=str) if as_json else document.write(values), nl=as_json)
 
 
-@click.group("rules")
-def rules() -> None:
-    """The rules: check a file, explain what they did."""
-
-
-@rules.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
-def check_rules(file: Path) -> None:
-    """Find mistakes in a workspace file without changing anything.
-
-    \b
-    Example: portaria rules check workspace.yaml
-    """
-    begin()
-    read = document.read(file)
-    with db.reading() as session:
-        checked = check(session, read)
-    click.echo(f"{len(checked.file.rules or [])} rules, no mistakes.")
-
-
-@rules.command("explain")
-@click.argument("lead", type=int)
-@click.option("--rule", help="Only this rule.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(lead: int, rule: str | None, as_json: bool) -> None:
-    """Say why a lead went where it went: each rule, each part of its condition, each step.
-
-    \b
-    Example: portaria rules explain 42 --rule "Enterprise enquiries"
-    """
-    begin()
-    with db.reading() as session:
-        found = explain_lead(session, lead, rule=rule)
-        zone = load(session).zone
-    if found is None:
-        raise NotFound(f"there is no lead {lead}")
-    if as_json:
-        click.echo(json.dumps([e.as_data() for e in found], indent=2, default=str))
-        return
-    for entry in found:
-        for line in entry.as_text(zone):
-            click.echo(line)
-    if not found:
-        click.echo("No rule was looked at for this lead.")
-
-
-COMMANDS = (database, apply_command, export_command, rules)
+COMMANDS = (database, apply_command, export_command)

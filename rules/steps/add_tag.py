@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from core.errors import Invalid
 from crm import leads
 from rules import template
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 
 
@@ -42,3 +44,8 @@ class AddTag(ImmediateStep[AddTagSettings]):
             raise Invalid(f"the tag '{settings.tag}' is empty for this lead")
         happened = leads.add_tag(context.session, context.lead, tag, actor=context.actor)
         return Result(f"Tag added: {tag}" if happened else f"The tag {tag} was there", tuple(happened))
+
+    def foresee(self, settings: AddTagSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        if tag := template.render(settings.tag, facts).strip()[:60]:
+            outlook.tag(tag)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from core.errors import Invalid
 from crm import leads
 from rules import assignment
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 from rules.vocabulary import nearest
 
@@ -57,3 +59,10 @@ class Assign(ImmediateStep[AssignSettings]):
             context.session, context.lead, choice.user, actor=context.actor, why=choice.why
         )
         return Result(f"Assigned to {choice.user.name}: {choice.why}", tuple(happened))
+
+    def foresee(self, settings: AssignSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        if settings.user is not None:
+            outlook.give(outlook.people.named(settings.user))
+        else:
+            outlook.give(outlook.people.next_of(settings.team or ""))

@@ -44,7 +44,11 @@ class Branch(CourseStep[BranchSettings]):
         """Both ways."""
         return {"then": settings.then, "else": settings.else_}
 
+    def is_true(self, settings: BranchSettings, facts: Mapping[str, Any]) -> bool:
+        """Whether it goes the first way."""
+        return unchecked(settings.if_).evaluate(cel.Context(dict(facts)))[0]
+
     def turn(self, context: StepContext, settings: BranchSettings) -> Turn:
         """Looks, and goes."""
-        matched, _ = unchecked(settings.if_).evaluate(cel.Context(dict(context.facts)))
+        matched = self.is_true(settings, context.facts)
         return Turn(f"{settings.if_}: {'yes' if matched else 'no'}", into="then" if matched else "else")

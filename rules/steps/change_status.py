@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from crm import leads
 from models.lead import LeadStatus
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
 
@@ -44,3 +46,7 @@ class ChangeStatus(ImmediateStep[ChangeStatusSettings]):
             f"The status is {settings.to} now" if happened else f"The status was {settings.to}",
             tuple(happened),
         )
+
+    def foresee(self, settings: ChangeStatusSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.lead["status"] = settings.to

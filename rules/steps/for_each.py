@@ -59,13 +59,19 @@ class ForEach(CourseStep[ForEachSettings]):
 
     def turn(self, context: StepContext, settings: ForEachSettings) -> Turn:
         """Takes the list."""
-        found: Any = context.facts
+        found = self.items(settings, context.facts)
+        return Turn(f"{len(found)} in {settings.in_}", into="do", items=tuple(found), each=settings.as_)
+
+    def items(self, settings: ForEachSettings, facts: Mapping[str, Any]) -> list[Any]:
+        """What the list holds now."""
+        found: Any = facts
         for word in settings.in_.split("."):
             found = found.get(word) if isinstance(found, Mapping) else None
         if isinstance(found, str):
-            found = [part.strip() for part in found.split(",") if part.strip()]
+            return [part.strip() for part in found.split(",") if part.strip()]
         if not isinstance(found, list):
             found = [] if found is None else [found]
-        if len(found) > MOST_ITEMS:
-            raise Invalid(f"{settings.in_} has {len(found)} items, more than {MOST_ITEMS}")
-        return Turn(f"{len(found)} in {settings.in_}", into="do", items=tuple(found), each=settings.as_)
+        items = list(found)
+        if len(items) > MOST_ITEMS:
+            raise Invalid(f"{settings.in_} has {len(items)} items, more than {MOST_ITEMS}")
+        return items

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from crm import leads
 from models.lead import LeadStatus
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
 
@@ -32,3 +34,7 @@ class MarkJunk(ImmediateStep[MarkJunkSettings]):
             context.session, context.lead, LeadStatus.JUNK, actor=context.actor, reason=settings.reason
         )
         return Result("Marked as junk" if happened else "Was junk", tuple(happened))
+
+    def foresee(self, settings: MarkJunkSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.lead["status"] = LeadStatus.JUNK.value

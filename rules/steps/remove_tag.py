@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from crm import leads
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
 
@@ -37,3 +39,7 @@ class RemoveTag(ImmediateStep[RemoveTagSettings]):
             f"Tag removed: {settings.tag}" if there else f"The tag {settings.tag} was not there",
             tuple(happened),
         )
+
+    def foresee(self, settings: RemoveTagSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.lead["tags"] = [tag for tag in outlook.lead["tags"] if tag != settings.tag]

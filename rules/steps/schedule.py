@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from core.errors import Invalid
 from crm import activities
 from rules import due, duration, template
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 
 
@@ -61,3 +63,7 @@ class Schedule(ImmediateStep[ScheduleSettings]):
         return Result(
             f"{settings.type.capitalize()} planned for {due_at:%Y-%m-%d %H:%M} UTC: {activity.subject}"
         )
+
+    def foresee(self, settings: ScheduleSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.activities += 1

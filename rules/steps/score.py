@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from crm import leads
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
 _LOWEST, _HIGHEST = -1_000_000, 1_000_000
@@ -36,3 +38,7 @@ class Score(ImmediateStep[ScoreSettings]):
         score = max(_LOWEST, min(_HIGHEST, context.lead.score + settings.add))
         happened = leads.set_field(context.session, context.lead, "score", score, actor=context.actor)
         return Result(f"The score is {score} ({settings.add:+})", tuple(happened))
+
+    def foresee(self, settings: ScoreSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.change("score", outlook.lead["score"] + settings.add)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, model_validator
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, model_validator
 from core.errors import Invalid
 from crm import leads
 from rules import template
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 from rules.vocabulary import LEAD, nearest
 
@@ -64,3 +66,8 @@ class Set(ImmediateStep[SetSettings]):
             text = template.render(value, context.facts) if isinstance(value, str) else value
             happened += leads.set_field(context.session, context.lead, name, text, actor=context.actor)
         return Result(self.summary(settings), tuple(happened))
+
+    def foresee(self, settings: SetSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        for name, value in settings.values.items():
+            outlook.change(name, template.render(value, facts) if isinstance(value, str) else value)

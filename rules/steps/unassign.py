@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from crm import leads
+from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
 
@@ -32,3 +34,7 @@ class Unassign(ImmediateStep[UnassignSettings]):
             context.session, context.lead, actor=context.actor, why=settings.reason or "by the rule"
         )
         return Result(f"Taken from {owner.name}" if owner else "Nobody had it", tuple(happened))
+
+    def foresee(self, settings: UnassignSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values."""
+        outlook.lead["owner"] = None

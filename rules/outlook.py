@@ -1,0 +1,137 @@
+"""What rules would do with a lead, on plain values: the backtest's way through them.
+
+Conditions and branches are the real ones. Immediate steps say themselves what they would change; what
+lies after a wait, and what is sent, is beyond the outlook.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.user import Team, TeamMember, User
+
+#: As in the engine: a rule that is started by a step, whose rule was started by a step …
+DEEPEST = 5
+
+
+class People:
+    """Who can be given leads, with turns of their own."""
+
+    def __init__(self, session: Session) -> None:
+        users = session.execute(select(User.email, User.active)).all()
+        self.active = {row.email for row in users if row.active}
+        rows = session.execute(
+            select(Team.key, User.email)
+            .join(TeamMember, TeamMember.team_id == Team.id)
+            .join(User, User.id == TeamMember.user_id)
+            .where(Team.active, User.active)
+            .order_by(Team.key, TeamMember.position)
+        ).all()
+        self.teams: dict[str, list[str]] = {}
+        for key, email in rows:
+            self.teams.setdefault(key, []).append(email)
+        self._turns: dict[str, int] = {}
+
+    def named(self, email: str) -> str | None:
+        """This user, where they work here."""
+        return email.lower() if email.lower() in self.active else None
+
+    def next_of(self, team: str) -> str | None:
+        """Whoever of the team has the turn."""
+        members = self.teams.get(team)
+        if not members:
+            return None
+        turn = self._turns[team] = self._turns.get(team, -1) + 1
+        return members[turn % len(members)]
+
+
+@dataclass
+class Outlook:
+    """A lead as it would become. `facts` are changed as steps would change the lead."""
+
+    facts: dict[str, Any]
+    people: People
+    matched: list[str] = field(default_factory=list)
+    activities: int = 0
+    happened: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def lead(self) -> dict[str, Any]:
+        """The lead's own facts."""
+        found: dict[str, Any] = self.facts["lead"]
+        return found
+
+    @property
+    def owner(self) -> str | None:
+        """Who would have it."""
+        found: str | None = self.lead["owner"]
+        return found
+
+    def give(self, email: str | None) -> None:
+        """Gives it to somebody; to nobody where there is none."""
+        before = self.lead["owner"]
+        if email is not None and email != before:
+            self.lead["owner"] = email
+            self.happened.append(("lead.assigned", {"before": before}))
+
+    def change(self, field_: str, value: Any) -> None:
+        """Sets one of the lead's own fields, or a custom one."""
+        own = field_ in self.lead
+        before = self.lead[field_] if own else self.lead["fields"].get(field_)
+        if before == value:
+            return
+        if own:
+            self.lead[field_] = value
+        else:
+            self.lead["fields"] = {**self.lead["fields"], field_: value}
+        self.happened.append(("lead.updated", {"changes": {field_: before}}))
+
+    def tag(self, tag: str) -> None:
+        """Puts a tag on."""
+        if tag not in self.lead["tags"]:
+            self.lead["tags"] = [*self.lead["tags"], tag]
+            self.happened.append(("tag.added", {"tag": tag}))
+
+
+def look_ahead(rules: Mapping[str, Sequence[Any]], outlook: Outlook, triggers: Sequence[str]) -> None:
+    """Takes the lead through the rules for these triggers, and for what their steps make happen."""
+    first = outlook.facts.get("event", {})
+    waiting = deque((trigger, first, 0) for trigger in triggers)
+    while waiting:
+        trigger, event, depth = waiting.popleft()
+        for rule in rules.get(trigger, ()):
+            outlook.facts["event"] = event
+            if rule.condition is not None and not rule.condition.evaluate(cel.Context(outlook.facts))[0]:
+                continue
+            outlook.matched.append(rule.name)
+            if depth < DEEPEST:
+                _list(rule.steps, outlook, {})
+                waiting.extend((name, data, depth + 1) for name, data in outlook.happened)
+            outlook.happened.clear()
+
+
+def _list(steps: Sequence[Any], outlook: Outlook, around: Mapping[str, Any]) -> bool:
+    """Whether the run would go on after these steps."""
+    return all(_step(planned, outlook, around) for planned in steps)
+
+
+def _step(planned: Any, outlook: Outlook, around: Mapping[str, Any]) -> bool:
+    facts = {**outlook.facts, **around}
+    if planned.kind == "branch":
+        name = "then" if planned.step.is_true(planned.settings, facts) else "else"
+        return _list(planned.lists[name], outlook, around)
+    if planned.kind == "for_each":
+        items = planned.step.items(planned.settings, facts)
+        inside = planned.lists["do"]
+        return all(_list(inside, outlook, {**around, planned.settings.as_: item}) for item in items)
+    if planned.kind in ("wait", "stop"):
+        return False
+    planned.step.foresee(planned.settings, outlook, facts)
+    return True
