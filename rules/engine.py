@@ -5,11 +5,7 @@ All of it inside the caller's transaction: a lead and its routing become visible
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 import cel
 from sqlalchemy import select
@@ -17,41 +13,19 @@ from sqlalchemy.orm import Session, contains_eager
 
 from core import clock
 from core.errors import Conflict
-from core.ids import digest, keyed
+from core.ids import digest
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
-from models.lead import OPEN, Lead
-from models.rule import Run, RunState, StepRow, StepState, Trace
+from models.lead import OPEN
+from models.rule import Run, RunState, StepRow, StepState
 from rules import facts
 from rules.condition import unchecked
-from rules.ruleset import Ruleset, active, version
+from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
+from rules.ruleset import active, version
 from rules.schema import Rule
-from rules.walk import Walk, settle
+from rules.walk import Walk
 
-#: A rule that is started by a step, whose rule was started by a step …: how far that goes.
-DEEPEST = 5
-# A rule that another one starts by its name, in the place of a trigger.
-_STARTED = "started"
-#: How many runs one happening may start in all.
-MOST_RUNS = 50
-
-
-@dataclass
-class _Reaction:
-    session: Session
-    workspace: WorkspaceSettings
-    cause: str
-    event_id: str | None
-    ruleset: Ruleset | None
-    began: datetime
-    waiting: deque[tuple[Happening, int]] = field(default_factory=deque)
-    runs: int = 0
-
-    def go(self) -> None:
-        while self.waiting:
-            happening, depth = self.waiting.popleft()
-            _attend(self, happening)
-            _look(self, happening, depth)
+__all__ = ["again", "cancel", "go_on", "react", "start"]
 
 
 def react(
@@ -61,9 +35,9 @@ def react(
 
     `event_id` names the cause: the same cause never starts the same rule twice.
     """
-    reaction = _Reaction(session, workspace, event_id, event_id, active(session), clock.now())
+    reaction = Reaction(session, workspace, event_id, event_id, active(session), clock.now())
     reaction.waiting.extend((h, 0) for h in happenings)
-    reaction.go()
+    _go(reaction)
 
 
 def start(
@@ -80,14 +54,14 @@ def start(
     `cause` makes it once. Answers why it was not started, None where it was. With `told=False` only a
     start leaves a trace.
     """
-    reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
+    reaction = Reaction(session, workspace, cause, None, active(session), clock.now())
     rule = reaction.ruleset.named.get(rule_name) if reaction.ruleset else None
     if rule is None or not rule.active:
         return f"there is no active rule '{rule_name}'"
-    entry = _consider(reaction, happening, rule, 0, facts.of(happening, workspace))
+    entry = consider(reaction, happening, rule, 0, facts.of(happening, workspace))
     if told or "run" in entry:
-        _trace(reaction, happening, [entry])
-    reaction.go()
+        trace(reaction, happening, [entry])
+    _go(reaction)
     return None if "run" in entry else entry.get("stopped", "its condition is not true of this lead")
 
 
@@ -99,9 +73,9 @@ def go_on(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
     run = row.run
     happening = facts.restored(session, run.cause, run.lead)
     cause = digest(run.effect_key, row.path)
-    reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
+    reaction = Reaction(session, workspace, cause, None, active(session), clock.now())
     _continue(reaction, row, happening)
-    reaction.go()
+    _go(reaction)
 
 
 def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> None:
@@ -113,26 +87,21 @@ def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
     rows = session.scalars(select(StepRow).where(StepRow.run_id == run.id)).all()
     happening = facts.restored(session, run.cause, run.lead)
     cause = digest(run.effect_key, row.path, str(row.attempts))
-    reaction = _Reaction(session, workspace, cause, None, active(session), clock.now())
+    reaction = Reaction(session, workspace, cause, None, active(session), clock.now())
     walk = Walk(session, run, rule, happening, workspace, rows)
     walk.again(row.path)
-    _follow(reaction, walk, happening, run)
-    reaction.go()
+    follow(reaction, walk, happening, run)
+    _go(reaction)
 
 
-def cancel(session: Session, run: Run, why: str) -> None:
-    """Ends a run: what it waits for and what is still to be carried out is not done any more."""
-    rows = session.scalars(select(StepRow).where(StepRow.run_id == run.id)).all()
-    for row in rows:
-        if row.state in (StepState.WAITING, StepState.READY):
-            row.state, row.ended_at, row.result = StepState.CANCELLED, clock.now(), why
-    run.ended_why = why
-    settle(run, rows)
-    if run.state is RunState.DONE:
-        run.state = RunState.CANCELLED
+def _go(reaction: Reaction) -> None:
+    while reaction.waiting:
+        happening, depth = reaction.waiting.popleft()
+        _attend(reaction, happening)
+        _look(reaction, happening, depth)
 
 
-def _continue(reaction: _Reaction, row: StepRow, happening: Happening) -> None:
+def _continue(reaction: Reaction, row: StepRow, happening: Happening) -> None:
     run, session = row.run, reaction.session
     rules = version(session, run.ruleset_version_id)
     rule = rules.named.get(run.rule)
@@ -148,10 +117,10 @@ def _continue(reaction: _Reaction, row: StepRow, happening: Happening) -> None:
             cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
             return
     walk.go_on(row.path)
-    _follow(reaction, walk, happening, run)
+    follow(reaction, walk, happening, run)
 
 
-def _attend(reaction: _Reaction, happening: Happening) -> None:
+def _attend(reaction: Reaction, happening: Happening) -> None:
     """Wakes the lead's runs that wait for this, and ends those that need not wait any longer."""
     session, lead = reaction.session, happening.lead
     if happening.trigger == "lead.created":
@@ -191,10 +160,10 @@ def _is_wanted(row: StepRow, context: cel.Context) -> bool:
     return where is None or unchecked(where).evaluate(context)[0]
 
 
-def _look(reaction: _Reaction, happening: Happening, depth: int) -> None:
+def _look(reaction: Reaction, happening: Happening, depth: int) -> None:
     if reaction.ruleset is None:
         return
-    if happening.trigger == _STARTED:
+    if happening.trigger == STARTED:
         named = reaction.ruleset.named.get(happening.data["rule"])
         rules: Sequence[Rule] = [named] if named is not None and named.active else []
     else:
@@ -204,98 +173,9 @@ def _look(reaction: _Reaction, happening: Happening, depth: int) -> None:
     seen = facts.of(happening, reaction.workspace)
     entries = []
     for rule in rules:
-        entry = _consider(reaction, happening, rule, depth, seen)
+        entry = consider(reaction, happening, rule, depth, seen)
         entries.append(entry)
         if "run" in entry:
             # The next rule sees what this one did.
             seen = facts.of(happening, reaction.workspace)
-    _trace(reaction, happening, entries)
-
-
-def _trace(reaction: _Reaction, happening: Happening, entries: list[dict[str, Any]]) -> None:
-    reaction.session.add(
-        Trace(
-            lead_id=happening.lead.id,
-            event_id=reaction.event_id,
-            trigger=happening.trigger,
-            at=clock.now(),
-            ruleset_version_id=reaction.ruleset.version if reaction.ruleset else None,
-            rules=entries,
-        )
-    )
-
-
-def _consider(
-    reaction: _Reaction, happening: Happening, rule: Rule, depth: int, seen: facts.Facts
-) -> dict[str, Any]:
-    matched, parts = rule.condition.evaluate(cel.Context(seen)) if rule.condition else (True, [])
-    entry: dict[str, Any] = {
-        "rule": rule.name,
-        "matched": matched,
-        "condition": rule.condition.text if rule.condition else None,
-        "parts": [part.as_data() for part in parts],
-    }
-    if not matched:
-        return entry
-    if depth >= DEEPEST or reaction.runs >= MOST_RUNS:
-        entry["stopped"] = f"not started: rules set off rules {depth} deep, {reaction.runs} runs"
-    elif (before := _once_before(reaction.session, happening.lead, rule)) is not None:
-        entry["stopped"] = f"not started: it ran on this lead on {before:%Y-%m-%d %H:%M} UTC already"
-    else:
-        reaction.runs += 1
-        entry["planned"] = [step.summary for step in rule.steps]
-        entry["run"] = _start(reaction, happening, rule, depth)
-    return entry
-
-
-def _once_before(session: Session, lead: Lead, rule: Rule) -> datetime | None:
-    """When the rule ran on the lead within the time in which it may run once."""
-    if rule.once is None:
-        return None
-    return session.scalar(
-        select(Run.started_at)
-        .where(Run.lead_id == lead.id, Run.rule == rule.name, Run.started_at > clock.now() - rule.once)
-        .order_by(Run.started_at.desc())
-        .limit(1)
-    )
-
-
-def _start(reaction: _Reaction, happening: Happening, rule: Rule, depth: int) -> int:
-    assert reaction.ruleset is not None  # noqa: S101  a rule comes out of one
-    session, lead = reaction.session, happening.lead
-    kept = facts.cause(happening)
-    effect_key = digest(
-        reaction.cause, str(reaction.ruleset.version), rule.name, keyed(kept), str(lead.id), str(depth)
-    )
-    before = session.scalar(select(Run.id).where(Run.effect_key == effect_key))
-    if before is not None:
-        return before
-    run = Run(
-        ruleset_version_id=reaction.ruleset.version,
-        rule=rule.name,
-        lead_id=lead.id,
-        lead=lead,
-        state=RunState.ACTIVE,
-        effect_key=effect_key,
-        depth=depth,
-        cause=kept,
-        started_at=clock.now(),
-    )
-    session.add(run)
-    session.flush()
-    walk = Walk(session, run, rule, happening, reaction.workspace)
-    walk.start()
-    _follow(reaction, walk, happening, run)
-    return run.id
-
-
-def _follow(reaction: _Reaction, walk: Walk, happening: Happening, run: Run) -> None:
-    """What a run's steps have set going."""
-    reaction.waiting.extend((h, run.depth + 1) for h in walk.happenings)
-    session, lead = reaction.session, happening.lead
-    for name in walk.ends:
-        wanted = (Run.lead_id == lead.id, Run.rule == name, Run.state == RunState.ACTIVE, Run.id != run.id)
-        for other in session.scalars(select(Run).where(*wanted)):
-            cancel(session, other, f"stopped by the rule {run.rule}")
-    for name in walk.starts:
-        reaction.waiting.append((Happening(_STARTED, lead, {"rule": name}), run.depth + 1))
+    trace(reaction, happening, entries)

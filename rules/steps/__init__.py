@@ -12,7 +12,7 @@ from rules.steps.change_status import ChangeStatus
 from rules.steps.comment import Comment
 from rules.steps.complete_activity import CompleteActivity
 from rules.steps.for_each import ForEach
-from rules.steps.if_done import IfDone, UnlessDone
+from rules.steps.if_done import IfDone
 from rules.steps.mark_junk import MarkJunk
 from rules.steps.notify import Notify
 from rules.steps.remove_tag import RemoveTag
@@ -21,9 +21,11 @@ from rules.steps.score import Score
 from rules.steps.send_email import SendEmail
 from rules.steps.send_webhook import SendWebhook
 from rules.steps.set import Set
-from rules.steps.start_rule import StartRule, StopRule
+from rules.steps.start_rule import StartRule
 from rules.steps.stop import Stop
+from rules.steps.stop_rule import StopRule
 from rules.steps.unassign import Unassign
+from rules.steps.unless_done import UnlessDone
 from rules.steps.wait import Wait
 
 _ALL: tuple[Step[Any], ...] = (
