@@ -18,11 +18,37 @@ from core import db
 from core.errors import NotFound
 from models.lead import Lead as LeadRow
 from models.lead import LeadStatus
+from models.sla import SlaClock, SlaState
 from models.source import Channel
 
 resource = group("leads", "Enquiries, each one lead of one person")
 
-_SHOWN = (joinedload(LeadRow.owner), joinedload(LeadRow.source))
+_SHOWN = (joinedload(LeadRow.owner), joinedload(LeadRow.source), joinedload(LeadRow.sla))
+
+
+class Sla(BaseModel):
+    """The clock from an enquiry to the first answer by a person."""
+
+    policy: str
+    state: SlaState
+    started_at: datetime
+    due_at: datetime | None = Field(description="When the time is up, as long as it runs")
+    breached_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, row: SlaClock | None) -> Self | None:
+        """A clock as it is told."""
+        if row is None:
+            return None
+        return cls(
+            policy=row.policy,
+            state=row.state,
+            started_at=row.started_at,
+            due_at=row.due_at,
+            breached_at=row.breached_at,
+            ended_at=row.ended_at,
+        )
 
 
 class Lead(BaseModel):
@@ -46,6 +72,7 @@ class Lead(BaseModel):
     attribution: dict[str, Any]
     created_at: datetime
     first_response_at: datetime | None
+    sla: Sla | None = Field(description="The clock to the first answer; null where no policy applies")
     contact_id: int | None
     company_id: int | None
     merged_into_id: int | None = Field(description="The lead that this one turned out to be part of")
@@ -72,6 +99,7 @@ class Lead(BaseModel):
             attribution=row.attribution,
             created_at=row.created_at,
             first_response_at=row.first_response_at,
+            sla=Sla.of(row.sla),
             contact_id=row.contact_id,
             company_id=row.company_id,
             merged_into_id=row.merged_into_id,

@@ -14,6 +14,9 @@ from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import Lead
 
+# What a person who has done it has said something to the lead with.
+_ANSWERS = ("call", "meeting", "email")
+
 
 def plan(
     session: Session,
@@ -87,6 +90,8 @@ def _end(
         data={"activity": activity.id, "outcome": outcome},
     )
     done = state is ActivityState.DONE
+    if done and activity.type in _ANSWERS and not actor.startswith("rule:"):
+        lead.first_response_at = lead.first_response_at or clock.now()
     return [Happening("activity.completed", lead, activity=activity)] if done else []
 
 

@@ -172,6 +172,8 @@ def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
     if merged.ended or merged.changed_result:
         kinds += ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
         kinds.append("call.completed")
+    if call.result is CallResult.ANSWERED and lead.first_response_at is None:
+        lead.first_response_at = call.answered_at or call.ended_at or clock.now()
     left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
     if left_message:
         kinds.append("voicemail.received")

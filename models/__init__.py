@@ -8,7 +8,8 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.mailbox import MailboxPosition
-from models.rule import Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
+from models.rule import CronRule, Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
+from models.sla import SlaClock, SlaPolicy, SlaState
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
@@ -24,6 +25,7 @@ __all__ = [
     "CallResult",
     "Channel",
     "ContactPoint",
+    "CronRule",
     "EventState",
     "InboundEvent",
     "Lead",
@@ -37,6 +39,9 @@ __all__ = [
     "RulesetVersion",
     "Run",
     "RunState",
+    "SlaClock",
+    "SlaPolicy",
+    "SlaState",
     "Source",
     "StepRow",
     "StepState",

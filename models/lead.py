@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, Word, states
+from models.sla import SlaClock
 from models.source import Channel, Source
 from models.user import User
 
@@ -64,3 +65,4 @@ class Lead(Base):
 
     owner: Mapped[User | None] = relationship()
     source: Mapped[Source] = relationship()
+    sla: Mapped[SlaClock | None] = relationship(viewonly=True)

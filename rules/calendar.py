@@ -96,6 +96,15 @@ class BusinessCalendar:
             left -= closes - begin
         raise Invalid(f"the calendar does not open often enough for {duration.length}")
 
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """How much working time lies between two moments."""
+        total = timedelta()
+        for opens, closes in self._openings(start):
+            if opens >= end:
+                break
+            total += min(closes, end) - max(opens, start)
+        return total
+
     def _after_days(self, start: datetime, days: int) -> datetime:
         """The same time of day so many working days later; a start outside hours counts from the opening."""
         begin = next((max(opens, start) for opens, _ in self._openings(start)), start).astimezone(self.zone)

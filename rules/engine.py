@@ -18,7 +18,7 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN
 from models.rule import Run, RunState, StepRow, StepState
-from rules import facts
+from rules import facts, sla
 from rules.condition import unchecked
 from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
 from rules.ruleset import active, version
@@ -97,6 +97,7 @@ def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
 def _go(reaction: Reaction) -> None:
     while reaction.waiting:
         happening, depth = reaction.waiting.popleft()
+        sla.attend(reaction.session, happening, reaction.workspace)
         _attend(reaction, happening)
         _look(reaction, happening, depth)
 

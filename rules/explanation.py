@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from core.errors import Invalid
 from models.lead import Lead
 from models.rule import Run, StepRow, Trace
+from rules.schema import planned
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
@@ -50,9 +52,9 @@ class Explained:
             if "stopped" in rule:
                 yield f"      {rule['stopped']}"
             for step in rule.get("steps", ()):
-                yield f"      → {step['kind']}: {step['state']}" + (
-                    f", {step['result']}" if step["result"] else ""
-                )
+                inside = "  " * step["path"].count(".")
+                result = f", {step['result']}" if step["result"] else ""
+                yield f"      {inside}→ {step['kind']}: {step['state']}{result}"
 
 
 def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[Explained] | None:
@@ -74,9 +76,18 @@ def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[
     return found
 
 
+def _words(row: StepRow) -> str:
+    try:
+        return planned({row.kind: row.settings}).summary
+    except Invalid:
+        return row.kind  # written in a way that an older release understood
+
+
 def _step(row: StepRow) -> dict[str, Any]:
     return {
+        "path": row.path,
         "kind": row.kind,
+        "words": _words(row),
         "state": row.state.value,
         "attempts": row.attempts,
         "due_at": row.due_at.isoformat(),

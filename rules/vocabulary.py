@@ -102,6 +102,14 @@ TRIGGERS = {
         Trigger("activity.due", "An activity is due now", activity=True),
         Trigger("activity.overdue", "An activity was not done in time", activity=True),
         Trigger("activity.completed", "An activity was done", activity=True),
+        Trigger(
+            "sla.warning",
+            "A mark of the time to the first answer has passed",
+            {"policy": "text", "percent": "number"},
+        ),
+        Trigger(
+            "sla.breached", "The time to the first answer is up", {"policy": "text", "percent": "number"}
+        ),
         Trigger("manual", "Somebody starts the rule on a lead"),
         Trigger("cron", "The time has come that the rule's `at` says; for each open lead", {"at": "text"}),
     )

@@ -20,8 +20,9 @@ from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
 from models.rule import CronRule
+from models.sla import SlaClock
 from models.timeline import TimelineEntry
-from rules import engine, ruleset
+from rules import engine, ruleset, sla
 from rules.schema import Rule
 
 #: So long after its time a planned activity is overdue and not only due.
@@ -67,6 +68,25 @@ def _tell_activity(session: Session, activity_id: int, lead_id: int | None) -> N
     if lead is not None and lead.id == activity.lead_id:
         happenings = [Happening(kind, lead, activity=activity) for kind in kinds]
         engine.react(session, happenings, workspace=workspace.load(session), event_id=new_id())
+
+
+def first_answers() -> int:
+    """Tells rules of the marks that clocks to the first answer have come to."""
+    with db.reading() as session:
+        ids = session.scalars(
+            select(SlaClock.lead_id)
+            .where(SlaClock.next_at <= clock.now())
+            .order_by(SlaClock.next_at)
+            .limit(_MOST)
+        ).all()
+    for lead_id in ids:
+        with db.unit_of_work() as session:
+            lead = _locked(session, lead_id)
+            row = session.get(SlaClock, lead_id, with_for_update=True, populate_existing=True)
+            if lead is not None and row is not None:
+                here = workspace.load(session)
+                engine.react(session, sla.mark(session, row, lead, here), workspace=here, event_id=new_id())
+    return len(ids)
 
 
 def idle_leads() -> int:

@@ -66,6 +66,7 @@ def run(stop: threading.Event) -> None:
         (0.5, sweeper.steps),
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
+        (1.0, clockwork.first_answers),
         (600.0, clockwork.idle_leads),
     )
     leader.renew()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import secrets
 from core.errors import Invalid
 from crm.workspace import WorkspaceSettings
+from models.sla import SlaPolicy
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, Template, WorkspaceRow
@@ -22,9 +23,11 @@ from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
-_DOCUMENTS: tuple[tuple[str, type[Calendar | Template]], ...] = (
+_Document = type[Calendar | Template | SlaPolicy]
+_DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("calendars", Calendar),
     ("templates", Template),
+    ("sla", SlaPolicy),
 )
 CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
 
@@ -196,9 +199,9 @@ def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
 
 
 def _documents(
-    session: Session, table: type[Calendar | Template], part: str, wanted: Sequence[dict[str, Any]]
+    session: Session, table: _Document, part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
-    one = part.removesuffix("s")
+    one = part.removesuffix("s") if part != "sla" else part
     found: Sequence[Any] = session.scalars(select(table)).all()
     standing = {document.key: document for document in found}
     changes = []
@@ -211,6 +214,10 @@ def _documents(
         elif differing := _differing(document.settings, settings):
             document.settings = settings
             changes.append(Change("change", f"{one} {key}", differing))
+    if table is SlaPolicy:
+        session.flush()
+        for place, settings in enumerate(wanted):
+            session.get_one(SlaPolicy, settings["key"]).position = place
     for key in standing.keys() - {s["key"] for s in wanted}:
         session.delete(standing[key])
         changes.append(Change("remove", f"{one} {key}"))

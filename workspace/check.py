@@ -31,6 +31,7 @@ IDENTITIES = {
     "mailboxes": "key",
     "lines": "key",
     "templates": "key",
+    "sla": "key",
 }
 
 
@@ -145,6 +146,11 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
                 )
         if team.lead is not None and team.lead.lower() not in users:
             yield ("teams", place, "lead"), f"there is no user '{team.lead}'{nearest(team.lead, users)}"
+    calendars = _calendars(session, file)
+    for place, policy in enumerate(file.sla or ()):
+        if policy.calendar is not None and policy.calendar not in calendars:
+            words = f"there is no calendar '{policy.calendar}'{nearest(policy.calendar, calendars)}"
+            yield ("sla", place, "calendar"), words
     teams = _teams(session, file)
     for part in ("forms", "mailboxes", "lines"):
         for place, source in enumerate(getattr(file, part) or ()):
@@ -153,17 +159,19 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
                 yield (part, place, "team"), f"there is no team '{named}'{nearest(named, teams)}"
 
 
+def _calendars(session: Session, file: WorkspaceFile) -> set[str]:
+    if file.calendars is not None:
+        return {c.key for c in file.calendars}
+    return set(session.scalars(select(Calendar.key)))
+
+
 def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
     if file.rules is None:
         return
     known = Known(
         users=frozenset(_users(session, file)),
         teams=frozenset(_teams(session, file)),
-        calendars=frozenset(
-            [c.key for c in file.calendars]
-            if file.calendars is not None
-            else session.scalars(select(Calendar.key))
-        ),
+        calendars=frozenset(_calendars(session, file)),
         templates={t.key: t.model_dump() for t in file.templates}
         if file.templates is not None
         else {t.key: t.settings for t in session.scalars(select(Template))},

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.rule import RulesetVersion
+from models.sla import SlaPolicy
 from models.source import Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, Template, WorkspaceRow
@@ -32,6 +33,8 @@ def export(session: Session) -> dict[str, Any]:
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
+    policies = session.scalars(select(SlaPolicy).order_by(SlaPolicy.position))
+    document["sla"] = [p.settings for p in policies]
     if row.ruleset_version_id is not None:
         version = session.get_one(RulesetVersion, row.ruleset_version_id)
         document["rules"], document["tests"] = version.rules, version.tests

@@ -14,6 +14,7 @@ from intake.mailbox.settings import MailboxSettings
 from models.user import Role
 from rules.calendar import CalendarSettings
 from rules.expectation import RuleTest
+from rules.sla import PolicySettings
 
 KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -71,5 +72,6 @@ class WorkspaceFile(_Part):
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
     templates: list[TemplateEntry] | None = Field(None, description="Texts to send")
+    sla: list[PolicySettings] | None = Field(None, description="How soon somebody answers")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")
     tests: list[RuleTest] | None = Field(None, description="What the rules are tried with before they count")

@@ -1,0 +1,198 @@
+"""Speed to lead: the clock from an enquiry to the first answer by a person, in working time.
+
+The first policy whose condition is true of a new lead starts its clock. At its marks rules hear of
+`sla.warning` and, when the time is up, of `sla.breached`; a person's answer ends it, and a condition may
+make it pause.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import cel
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Invalid
+from crm import timeline
+from crm.happening import Happening
+from crm.workspace import WorkspaceSettings
+from models.lead import OPEN, Lead
+from models.sla import SlaClock, SlaPolicy, SlaState
+from models.workspace import Calendar
+from rules import duration, facts
+from rules.calendar import BusinessCalendar
+from rules.condition import Condition, unchecked
+from rules.duration import Duration
+from rules.vocabulary import TRIGGERS
+
+_GOING = (SlaState.RUNNING, SlaState.PAUSED)
+
+
+class PolicySettings(BaseModel):
+    """A promise about first answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Short name")
+    name: str = Field("", description="What people call it")
+    when: str | None = Field(None, description="For which leads: condition in CEL; all if left out")
+    first_response: str = Field(description="Within how long: 30 business minutes, 2 hours")
+    calendar: str | None = Field(None, description="Whose business time; the first one's if left out")
+    warn_at: list[int] = Field(
+        default_factory=lambda: [50, 80], max_length=10, description="Marks in per cent of the time"
+    )
+    pause_when: str | None = Field(None, description="Condition on the lead while which no time passes")
+
+    @field_validator("first_response")
+    @classmethod
+    def _length(cls, value: str) -> str:
+        try:
+            found = duration.parse(value)
+        except Invalid as error:
+            raise ValueError(str(error)) from None
+        if found.days is not None or not found.length:
+            raise ValueError("needs a length in minutes or hours: a business day has no fixed one")
+        return value
+
+    @field_validator("warn_at")
+    @classmethod
+    def _marks(cls, value: list[int]) -> list[int]:
+        if any(not 0 < mark < 100 for mark in value) or any(a >= b for a, b in pairwise(value)):
+            raise ValueError("marks rise, and lie between 1 and 99")
+        return value
+
+    @field_validator("when", "pause_when")
+    @classmethod
+    def _condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                Condition(value, TRIGGERS["manual"].variables)
+            except Invalid as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
+def attend(session: Session, happening: Happening, workspace: WorkspaceSettings) -> None:
+    """Starts the clock of a new lead; lets it pause, go on or end with what happens to the lead."""
+    if happening.trigger == "lead.created":
+        _start(session, happening, workspace)
+        return
+    lead = happening.lead
+    row = session.get(SlaClock, lead.id)
+    if row is None or row.state not in _GOING:
+        return
+    if lead.first_response_at is not None:
+        _end(session, row, lead, lead.first_response_at)
+    elif lead.status not in OPEN:
+        row.state, row.ended_at = SlaState.ENDED, clock.now()
+        row.due_at = row.next_at = None
+    elif (condition := row.settings.get("pause_when")) is not None:
+        paused = unchecked(condition).evaluate(cel.Context(facts.of(happening, workspace)))[0]
+        if paused and row.state is SlaState.RUNNING:
+            _pause(session, row, lead, workspace)
+        elif not paused and row.state is SlaState.PAUSED:
+            row.state, row.running_since = SlaState.RUNNING, clock.now()
+            _plan(session, row, workspace)
+            timeline.record(session, lead, kind="sla", summary="The clock to the first answer runs again")
+
+
+def mark(session: Session, row: SlaClock, lead: Lead, workspace: WorkspaceSettings) -> list[Happening]:
+    """What the clock tells at the mark it has come to; after a long stop each mark once, in order."""
+    told: list[Happening] = []
+    now = clock.now()
+    while row.state is SlaState.RUNNING and row.next_at is not None and row.next_at <= now:
+        percent = _next_mark(row)
+        row.told_percent = percent
+        data = {"policy": row.policy, "percent": percent}
+        if percent == 100:
+            row.breached_at = row.due_at
+            words = f"No first answer in time ({row.settings['first_response']})"
+            timeline.record(session, lead, kind="sla", summary=words, data=data)
+        told.append(Happening("sla.breached" if percent == 100 else "sla.warning", lead, data))
+        _plan(session, row, workspace)
+    return told
+
+
+def _start(session: Session, happening: Happening, workspace: WorkspaceSettings) -> None:
+    lead = happening.lead
+    policies = session.scalars(select(SlaPolicy).order_by(SlaPolicy.position)).all()
+    if not policies or lead.first_response_at is not None or session.get(SlaClock, lead.id) is not None:
+        return
+    context = cel.Context(facts.of(happening, workspace))
+    for policy in policies:
+        when = policy.settings.get("when")
+        if when is None or unchecked(when).evaluate(context)[0]:
+            # Measured from when the enquiry came, which may be a while ago after a stop.
+            began = min(lead.created_at, clock.now())
+            settings = PolicySettings.model_validate(policy.settings).model_dump(mode="json")
+            row = SlaClock(
+                lead_id=lead.id,
+                policy=policy.key,
+                settings=settings,
+                state=SlaState.RUNNING,
+                started_at=began,
+                running_since=began,
+                elapsed_seconds=0,
+                told_percent=0,
+            )
+            session.add(row)
+            _plan(session, row, workspace)
+            return
+
+
+def _plan(session: Session, row: SlaClock, workspace: WorkspaceSettings) -> None:
+    """The moments of its end and of its next mark, from where it runs."""
+    length = duration.parse(row.settings["first_response"])
+    row.due_at = _at(session, row, 100, length, workspace)
+    following = _next_mark(row)
+    row.next_at = _at(session, row, following, length, workspace) if following else None
+
+
+def _next_mark(row: SlaClock) -> int:
+    """In per cent; 0 after the last."""
+    return next((m for m in [*row.settings["warn_at"], 100] if m > row.told_percent), 0)
+
+
+def _at(
+    session: Session, row: SlaClock, percent: int, length: Duration, workspace: WorkspaceSettings
+) -> datetime:
+    left = max(length.length * percent / 100 - timedelta(seconds=row.elapsed_seconds), timedelta())
+    if not length.business:
+        return row.running_since + left
+    calendar = _calendar(session, row.settings.get("calendar"), workspace)
+    return calendar.after(row.running_since, Duration(left, business=True))
+
+
+def _pause(session: Session, row: SlaClock, lead: Lead, workspace: WorkspaceSettings) -> None:
+    now = clock.now()
+    if duration.parse(row.settings["first_response"]).business:
+        calendar = _calendar(session, row.settings.get("calendar"), workspace)
+        passed = calendar.between(row.running_since, now)
+    else:
+        passed = now - row.running_since
+    row.elapsed_seconds += round(passed.total_seconds())
+    row.state, row.due_at, row.next_at = SlaState.PAUSED, None, None
+    timeline.record(session, lead, kind="sla", summary="The clock to the first answer pauses")
+
+
+def _end(session: Session, row: SlaClock, lead: Lead, at: datetime) -> None:
+    in_time = row.breached_at is None and (row.due_at is None or at <= row.due_at)
+    row.state, row.ended_at = (SlaState.MET if in_time else SlaState.LATE), at
+    row.due_at = row.next_at = None
+    minutes = round((at - row.started_at).total_seconds() / 60)
+    words = f"First answer after {minutes} minutes, {'in time' if in_time else 'too late'}"
+    timeline.record(session, lead, kind="sla", summary=words, data={"policy": row.policy})
+
+
+def _calendar(session: Session, key: str | None, workspace: WorkspaceSettings) -> BusinessCalendar:
+    chosen = select(Calendar).order_by(Calendar.key).limit(1)
+    found = session.scalars(chosen.where(Calendar.key == key) if key is not None else chosen).first()
+    settings: Any = (
+        found.settings if found is not None else {"key": "always", "hours": {"mon-sun": "00:00-24:00"}}
+    )
+    return BusinessCalendar.of(settings, workspace.zone)
