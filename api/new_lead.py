@@ -32,6 +32,7 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead as LeadRow
 from models.source import Channel, Source
 from rules import engine
+from rules.assignment import ladder
 
 ADAPTER = "api"
 _KEY = "api"
@@ -123,6 +124,7 @@ def _take_in(session: Session, event: InboundEvent, asked: NewLead, source: Sour
     for tag in asked.tags:
         happenings += leads.add_tag(session, taken.lead, tag, actor=auth.caller().actor)
     engine.react(session, happenings, workspace=here, event_id=event.id)
+    engine.react(session, ladder.catch(session, taken.lead, here), workspace=here, event_id=event.id)
     event.lead_id = taken.lead.id
     event.attempts = 1
     journal.close(event, EventState.PROCESSED)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core import clock, db
 from core.errors import PortariaError, Unavailable
 from models.inbound import EventState, InboundEvent
+from models.lead import OPEN, Lead
 from models.rule import StepRow
 from rules import runs
 
@@ -93,6 +94,9 @@ def _standing(session: Session) -> list[Metric]:
     oldest = session.scalar(
         select(func.min(InboundEvent.received_at)).where(InboundEvent.state == EventState.RECEIVED)
     )
+    unowned = session.scalar(
+        select(func.count()).select_from(Lead).where(Lead.owner_id.is_(None), Lead.status.in_(OPEN))
+    )
     due = session.scalar(select(func.count()).select_from(StepRow).where(runs.due(now)))
     events = GaugeMetricFamily("portaria_events", "Events that are not done with", labels=["state"])
     for state in _COUNTED:
@@ -105,6 +109,7 @@ def _standing(session: Session) -> list[Metric]:
             "Age of the oldest event that waits to be processed; 0 where none does",
             max((now - oldest).total_seconds(), 0) if oldest else 0,
         ),
+        _gauge("portaria_leads_without_owner", "Open leads that nobody has", unowned or 0),
         _gauge("portaria_steps_due", "Deferred steps that are due and in nobody's hands", due or 0),
     ]
 

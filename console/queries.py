@@ -107,7 +107,9 @@ def owners(session: Session) -> Sequence[User]:
 
 def lead(session: Session, lead_id: int) -> Lead | None:
     """A lead with its owner and source."""
-    return session.get(Lead, lead_id, options=(joinedload(Lead.owner), joinedload(Lead.source), joinedload(Lead.sla)))
+    return session.get(
+        Lead, lead_id, options=(joinedload(Lead.owner), joinedload(Lead.source), joinedload(Lead.sla))
+    )
 
 
 def planned(session: Session, lead_id: int) -> Sequence[Activity]:

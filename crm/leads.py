@@ -40,6 +40,7 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
         return []
     lead.owner = owner
     lead.owner_id = owner.id
+    lead.wish, lead.waits = None, False
     lead.updated_at = clock.now()
     session.execute(
         update(Activity)

@@ -27,6 +27,13 @@ class WorkspaceSettings(BaseModel):
         "classic", description="classic: leads first; simple: straight to deals"
     )
 
+    catch_all: str | None = Field(
+        None, description="Who gets a lead that nobody else can have: a user's address or a team's key"
+    )
+    alarm_minutes: int = Field(
+        15, ge=1, le=10_000, description="When a lead that nobody has yet sets off lead.unassigned"
+    )
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

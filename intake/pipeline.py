@@ -13,7 +13,7 @@ from core import clock, secrets
 from core.errors import Invalid, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import calls as call_log
-from crm import leads, timeline, workspace
+from crm import workspace
 from crm.capture import Capture, capture
 from crm.contact_points import phone_number
 from crm.happening import Happening
@@ -30,7 +30,8 @@ from models.lead import Lead
 from models.source import Source
 from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
-from rules import assignment, engine, ruleset
+from rules import engine, ruleset
+from rules.assignment import ladder
 
 _ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
@@ -81,22 +82,11 @@ class _Passage:
         )
 
     def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
-        """Lets the rules react; a lead that they leave to nobody goes to the source's team, in turn."""
+        """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all."""
         engine.react(self.session, happenings, workspace=self.here, event_id=self.event.id)
-        if lead.owner_id is None and self.settings.team is not None:
-            self._to_team(lead, self.settings.team)
-
-    def _to_team(self, lead: Lead, team: str) -> None:
-        try:
-            choice = assignment.round_robin(self.session, team)
-        except Invalid as error:
-            # Nobody is there to have it: that must not cost the enquiry.
-            words = f"It waits for an owner: {error}"
-            timeline.record(self.session, lead, kind="unassigned", summary=words)
-            return
-        why = f"no rule assigned it; {choice.why}"
-        happened = leads.assign(self.session, lead, choice.user, actor=timeline.SERVICE, why=why)
-        engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
+        if lead.owner_id is None:
+            happened = ladder.catch(self.session, lead, self.here)
+            engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
 
 
 def warm(session: Session) -> None:

@@ -8,12 +8,13 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.mailbox import MailboxPosition
+from models.offer import Offer, OfferState
 from models.rule import CronRule, Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
 from models.sla import SlaClock, SlaPolicy, SlaState
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, Template, Territory, WorkspaceRow
 
 __all__ = [
     "Activity",
@@ -32,6 +33,8 @@ __all__ = [
     "LeadStatus",
     "Lease",
     "MailboxPosition",
+    "Offer",
+    "OfferState",
     "Person",
     "PointKind",
     "Role",
@@ -48,6 +51,7 @@ __all__ = [
     "Team",
     "TeamMember",
     "Template",
+    "Territory",
     "TimelineEntry",
     "Trace",
     "User",

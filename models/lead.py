@@ -57,6 +57,10 @@ class Lead(Base):
     updated_at: Mapped[datetime]
     # Of how many days without anything done rules were told.
     idle_days: Mapped[int] = mapped_column(default=0)
+    # Waiting for an owner: to whom a rule would have given it, whether that was told, and the alarm.
+    wish: Mapped[dict[str, Any] | None]
+    waits: Mapped[bool] = mapped_column(default=False)
+    alarmed_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime]
     first_response_at: Mapped[datetime | None]
     contact_id: Mapped[int | None] = mapped_column(Key)

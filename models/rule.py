@@ -146,3 +146,5 @@ class Rotation(Base):
 
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     last_user_id: Mapped[int | None] = mapped_column(Key)
+    # With weights: what each is owed, by the user's id.
+    credits: Mapped[dict[str, Any]] = mapped_column(default=dict)

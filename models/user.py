@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -33,6 +34,10 @@ class User(Base):
     skills: Mapped[list[str]] = mapped_column(default=list)
     weight: Mapped[int] = mapped_column(default=1)
     capacity: Mapped[int | None]
+    # Most new leads a day, whose hours count, and when they are away: [{"from", "to", "reason"}].
+    daily: Mapped[int | None]
+    calendar: Mapped[str | None] = mapped_column(Word)
+    absences: Mapped[list[Any]] = mapped_column(default=list)
     password_hash: Mapped[str | None]
     # Changes with the password, so that older sign-ins end.
     session_epoch: Mapped[int] = mapped_column(default=0)
@@ -49,6 +54,8 @@ class Team(Base):
     key: Mapped[str] = mapped_column(Word, unique=True)
     name: Mapped[str]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    # Whose hours count for members without a calendar of their own.
+    calendar: Mapped[str | None] = mapped_column(Word)
     active: Mapped[bool] = mapped_column(default=True)
 
 

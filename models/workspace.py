@@ -31,6 +31,15 @@ class Calendar(Base):
     settings: Mapped[dict[str, Any]]
 
 
+class Territory(Base):
+    """A table of who has which territory, as the workspace file says it."""
+
+    __tablename__ = "territory"
+
+    key: Mapped[str] = mapped_column(Word, primary_key=True)
+    settings: Mapped[dict[str, Any]]
+
+
 class Template(Base):
     """A text to send, as the workspace file says it."""
 

@@ -106,8 +106,9 @@ def backtest(session: Session, draft: Sequence[Any], *, days: int) -> Backtest:
         for side in (0, 1):
             view = Outlook({**seen, "lead": {**seen["lead"]}}, people[side])
             look_ahead(sides[side], view, triggers)
-            if view.owner is None and (team := seen["team"]) is not None:
-                view.give(people[side].next_of(team))
+            for to in (seen["team"], seen["catch_all"]):
+                if view.owner is None and to is not None:
+                    view.give(people[side].named(to) if "@" in to else people[side].next_of(to))
             views.append(view)
             for name in set(view.matched):
                 found.rules.setdefault(name, [0, 0])[side] += 1
@@ -200,6 +201,7 @@ def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, A
                 "event": {"channel": row.channel.value},
                 "answers": {},
                 "team": team,
+                "catch_all": here.catch_all,
             }
             triggers = ["lead.created", *_ARRIVAL.get(row.channel.value, ())]
             if (call := calls.get(row.id)) is not None:

@@ -56,6 +56,14 @@ def restored(session: Session, kept: Mapping[str, Any], lead: Lead) -> Happening
     )
 
 
+def look_up(facts: Mapping[str, Any], path: str) -> Any:
+    """The value at a path such as `lead.fields.state`; None where it leads nowhere."""
+    found: Any = facts
+    for word in path.split("."):
+        found = found.get(word) if isinstance(found, Mapping) else None
+    return found
+
+
 def lead_facts(lead: Lead) -> dict[str, Any]:
     """A lead as conditions and templates see it."""
     return {

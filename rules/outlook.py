@@ -6,7 +6,7 @@ lies after a wait, and what is sent, is beyond the outlook.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.user import Team, TeamMember, User
+from models.workspace import Territory
+from rules.facts import look_up
 
 #: As in the engine: a rule that is started by a step, whose rule was started by a step …
 DEEPEST = 5
@@ -25,8 +27,10 @@ class People:
     """Who can be given leads, with turns of their own."""
 
     def __init__(self, session: Session) -> None:
-        users = session.execute(select(User.email, User.active)).all()
+        users = session.execute(select(User.email, User.active, User.weight, User.skills)).all()
         self.active = {row.email for row in users if row.active}
+        self._weights = {row.email: row.weight for row in users}
+        self._skills = {row.email: set(row.skills) for row in users}
         rows = session.execute(
             select(Team.key, User.email)
             .join(TeamMember, TeamMember.team_id == Team.id)
@@ -37,19 +41,37 @@ class People:
         self.teams: dict[str, list[str]] = {}
         for key, email in rows:
             self.teams.setdefault(key, []).append(email)
-        self._turns: dict[str, int] = {}
+        self._territories = {t.key: t.settings for t in session.scalars(select(Territory))}
+        self._given: Counter[tuple[str, str]] = Counter()
 
     def named(self, email: str) -> str | None:
         """This user, where they work here."""
         return email.lower() if email.lower() in self.active else None
 
-    def next_of(self, team: str) -> str | None:
-        """Whoever of the team has the turn."""
-        members = self.teams.get(team)
+    def next_of(self, team: str, *, skill: str | None = None, weighted: bool = False) -> str | None:
+        """Whoever of the team has had least of their share."""
+        members = [m for m in self.teams.get(team, ()) if skill is None or skill in self._skills[m]]
+        if weighted and any(self._weights[m] for m in members):
+            members = [m for m in members if self._weights[m]]
         if not members:
             return None
-        turn = self._turns[team] = self._turns.get(team, -1) + 1
-        return members[turn % len(members)]
+        chosen = min(
+            members, key=lambda m: (self._given[team, m] + 1) / (self._weights[m] if weighted else 1)
+        )
+        self._given[team, chosen] += 1
+        return chosen
+
+    def of_territory(self, key: str, facts: Mapping[str, Any]) -> str | None:
+        """Whoever has the territory that the facts name."""
+        settings = self._territories.get(key)
+        if settings is None:
+            return None
+        said = str(look_up(facts, settings["by"]) or "").strip().casefold()
+        named = {str(k).strip().casefold(): to for k, to in settings["table"].items()}
+        to = named.get(said) or settings.get("default")
+        if to is None:
+            return None
+        return self.named(to) if "@" in to else self.next_of(to)
 
 
 @dataclass

@@ -40,6 +40,7 @@ class Known:
     calendars: frozenset[str]
     templates: Mapping[str, Mapping[str, Any]]
     variables: Mapping[str, Fields]
+    territories: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
 
 

@@ -28,6 +28,7 @@ from models.rule import Run, StepRow
 from models.source import Channel, Source
 from models.user import Team, TeamMember
 from rules import engine
+from rules.assignment import ladder
 from rules.expectation import Expected, Given, RuleTest
 
 _CALLED = {CallResult.ANSWERED: "call.answered"}
@@ -84,6 +85,8 @@ def _arrive(session: Session, given: Given, here: WorkspaceSettings) -> Lead:
     if given.channel == "call":
         happenings += _call(session, given, source, captured.lead)
     engine.react(session, happenings, workspace=here, event_id=event_id)
+    happened = ladder.catch(session, captured.lead, here)
+    engine.react(session, happened, workspace=here, event_id=event_id)
     return captured.lead
 
 

@@ -90,6 +90,7 @@ TRIGGERS = {
         Trigger("lead.updated", "A field of a lead was changed", {"changes": "any"}),
         Trigger("lead.status_changed", "A lead has another status", {"before": "text", "reason": "text"}),
         Trigger("lead.assigned", "A lead was given to somebody, or to nobody", {"before": "text"}),
+        Trigger("lead.unassigned", "Nobody has an open lead after a while", {"minutes": "number"}),
         Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),
         Trigger("form.submitted", "A form was submitted"),

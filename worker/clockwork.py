@@ -19,10 +19,12 @@ from crm import workspace
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
+from models.offer import Offer, OfferState
 from models.rule import CronRule
 from models.sla import SlaClock
 from models.timeline import TimelineEntry
 from rules import engine, ruleset, sla
+from rules.assignment import ladder
 from rules.schema import Rule
 
 #: So long after its time a planned activity is overdue and not only due.
@@ -86,6 +88,32 @@ def first_answers() -> int:
             if lead is not None and row is not None:
                 here = workspace.load(session)
                 engine.react(session, sla.mark(session, row, lead, here), workspace=here, event_id=new_id())
+    return len(ids)
+
+
+def waiting_leads() -> int:
+    """Gives leads without an owner to whoever can have them now, oldest first; raises the alarm."""
+    with db.reading() as session:
+        after = timedelta(minutes=workspace.load(session).alarm_minutes)
+        ids = session.scalars(
+            select(Lead.id)
+            .where(Lead.owner_id.is_(None), Lead.status.in_(OPEN))
+            .order_by(Lead.id)
+            .limit(_MOST)
+        ).all()
+        expired = session.scalars(
+            select(Offer.lead_id)
+            .where(Offer.state == OfferState.OPEN, Offer.expires_at <= clock.now())
+            .distinct()
+        ).all()
+    for lead_id in sorted({*ids, *expired}):
+        with db.unit_of_work() as session:
+            lead = _locked(session, lead_id)
+            if lead is not None:
+                here = workspace.load(session)
+                happened = ladder.expire(session, lead, here) or ladder.catch(session, lead, here)
+                happened += ladder.alarm(session, lead, after)
+                engine.react(session, happened, workspace=here, event_id=new_id())
     return len(ids)
 
 

@@ -67,6 +67,7 @@ def run(stop: threading.Event) -> None:
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
         (1.0, clockwork.first_answers),
+        (2.0, clockwork.waiting_leads),
         (600.0, clockwork.idle_leads),
     )
     leader.renew()

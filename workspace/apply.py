@@ -16,18 +16,19 @@ from crm.workspace import WorkspaceSettings
 from models.sla import SlaPolicy
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, Template, Territory, WorkspaceRow
 from rules import ruleset, trial
 from rules.expectation import RuleTest
 from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
-_Document = type[Calendar | Template | SlaPolicy]
+_Document = type[Calendar | Template | SlaPolicy | Territory]
 _DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("calendars", Calendar),
     ("templates", Template),
     ("sla", SlaPolicy),
+    ("territories", Territory),
 )
 CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
 
@@ -136,7 +137,8 @@ def _users(session: Session, wanted: Sequence[UserEntry]) -> list[Change]:
     standing = {u.email: u for u in session.scalars(select(User))}
     changes = []
     for entry in wanted:
-        values = entry.model_dump(mode="python", exclude={"email"}) | {"from_file": True}
+        values = entry.model_dump(mode="python", exclude={"email", "absences"}) | {"from_file": True}
+        values["absences"] = [a.model_dump(mode="json", by_alias=True) for a in entry.absences]
         values["name"] = entry.name or entry.email.partition("@")[0]
         user = standing.get(entry.email)
         if user is None:
@@ -163,7 +165,12 @@ def _teams(session: Session, wanted: Sequence[TeamEntry]) -> list[Change]:
     for entry in wanted:
         members = [users[m.lower()] for m in dict.fromkeys(entry.members)]
         leader = users[entry.lead.lower()] if entry.lead else next(iter(members), None)
-        values = {"name": entry.name or entry.key, "lead_id": leader, "active": True}
+        values = {
+            "name": entry.name or entry.key,
+            "lead_id": leader,
+            "calendar": entry.calendar,
+            "active": True,
+        }
         team = standing.get(entry.key)
         if team is None:
             team = Team(key=entry.key, **values)
@@ -201,7 +208,7 @@ def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
 def _documents(
     session: Session, table: _Document, part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
-    one = part.removesuffix("s") if part != "sla" else part
+    one = {"sla": "sla", "territories": "territory"}.get(part, part.removesuffix("s"))
     found: Sequence[Any] = session.scalars(select(table)).all()
     standing = {document.key: document for document in found}
     changes = []

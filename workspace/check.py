@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import secrets
 from core.errors import Invalid
 from models.user import Team, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, Template, Territory, WorkspaceRow
 from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
@@ -32,6 +32,7 @@ IDENTITIES = {
     "lines": "key",
     "templates": "key",
     "sla": "key",
+    "territories": "key",
 }
 
 
@@ -147,11 +148,25 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
         if team.lead is not None and team.lead.lower() not in users:
             yield ("teams", place, "lead"), f"there is no user '{team.lead}'{nearest(team.lead, users)}"
     calendars = _calendars(session, file)
-    for place, policy in enumerate(file.sla or ()):
-        if policy.calendar is not None and policy.calendar not in calendars:
-            words = f"there is no calendar '{policy.calendar}'{nearest(policy.calendar, calendars)}"
-            yield ("sla", place, "calendar"), words
+    for part in ("sla", "users", "teams"):
+        for place, entry in enumerate(getattr(file, part) or ()):
+            if entry.calendar is not None and entry.calendar not in calendars:
+                words = f"there is no calendar '{entry.calendar}'{nearest(entry.calendar, calendars)}"
+                yield (part, place, "calendar"), words
     teams = _teams(session, file)
+    for place, territory in enumerate(file.territories or ()):
+        holders: list[tuple[Path, str]] = [(("table", k), to) for k, to in territory.table.items()]
+        holders += [(("default",), territory.default)] if territory.default else []
+        for path, to in holders:
+            if to.lower() not in users and to not in teams:
+                yield (
+                    ("territories", place, *path),
+                    f"there is no user or team '{to}'{nearest(to, [*users, *teams])}",
+                )
+    catch_all = file.workspace.catch_all if file.workspace else None
+    if catch_all is not None and catch_all.lower() not in users and catch_all not in teams:
+        hint = nearest(catch_all, [*users, *teams])
+        yield ("workspace", "catch_all"), f"there is no user or team '{catch_all}'{hint}"
     for part in ("forms", "mailboxes", "lines"):
         for place, source in enumerate(getattr(file, part) or ()):
             named = source.team
@@ -172,6 +187,11 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
         users=frozenset(_users(session, file)),
         teams=frozenset(_teams(session, file)),
         calendars=frozenset(_calendars(session, file)),
+        territories=frozenset(
+            [t.key for t in file.territories]
+            if file.territories is not None
+            else session.scalars(select(Territory.key))
+        ),
         templates={t.key: t.model_dump() for t in file.templates}
         if file.templates is not None
         else {t.key: t.settings for t in session.scalars(select(Template))},

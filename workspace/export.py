@@ -11,7 +11,7 @@ from models.rule import RulesetVersion
 from models.sla import SlaPolicy
 from models.source import Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, Template, Territory, WorkspaceRow
 from workspace.apply import CHANNELS
 
 
@@ -28,6 +28,7 @@ def export(session: Session) -> dict[str, Any]:
         _team(session, team, emails)
         for team in session.scalars(select(Team).where(Team.active).order_by(Team.id))
     ]
+    document["territories"] = [t.settings for t in session.scalars(select(Territory).order_by(Territory.key))]
     document["calendars"] = [c.settings for c in session.scalars(select(Calendar).order_by(Calendar.key))]
     for part, channel in CHANNELS.items():
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
@@ -47,8 +48,11 @@ def _user(user: User) -> dict[str, Any]:
         entry["skills"] = user.skills
     if user.weight != 1:
         entry["weight"] = user.weight
-    if user.capacity is not None:
-        entry["capacity"] = user.capacity
+    for name in ("capacity", "daily", "calendar"):
+        if (value := getattr(user, name)) is not None:
+            entry[name] = value
+    if user.absences:
+        entry["absences"] = user.absences
     return entry
 
 
@@ -58,4 +62,6 @@ def _team(session: Session, team: Team, emails: dict[int, str]) -> dict[str, Any
     entry: dict[str, Any] = {"key": team.key, "name": team.name, "members": members}
     if team.lead_id in emails and emails[team.lead_id] != next(iter(members), None):
         entry["lead"] = emails[team.lead_id]
+    if team.calendar is not None:
+        entry["calendar"] = team.calendar
     return entry

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm.contact_points import email_address
 from crm.workspace import WorkspaceSettings
@@ -23,6 +24,22 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Absence(_Part):
+    """Some days on which somebody gets no leads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    from_: date = Field(alias="from", description="First day")
+    to: date = Field(description="Last day")
+    reason: str = Field("", max_length=100, description="Why, such as: on leave")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.to < self.from_:
+            raise ValueError("an absence ends after it begins")
+        return self
+
+
 class UserEntry(_Part):
     """A user."""
 
@@ -32,6 +49,9 @@ class UserEntry(_Part):
     skills: list[str] = Field(default_factory=list, description="What they are good at")
     weight: int = Field(1, ge=0, le=1000, description="Share of leads, beside others'")
     capacity: int | None = Field(None, ge=0, description="Most open leads at a time")
+    daily: int | None = Field(None, ge=0, description="Most new leads a day")
+    calendar: str | None = Field(None, description="When they work; the team's if left out, else always")
+    absences: list[Absence] = Field(default_factory=list, max_length=200, description="When they are away")
     active: bool = Field(True, description="Whether they work here")
 
     @field_validator("email")
@@ -50,6 +70,16 @@ class TeamEntry(_Part):
     name: str = Field("", description="What people call it")
     members: list[str] = Field(default_factory=list, description="E-mail addresses of users")
     lead: str | None = Field(None, description="Who leads it; the first member where it is left out")
+    calendar: str | None = Field(None, description="When its members work; always if left out")
+
+
+class TerritoryEntry(_Part):
+    """Who has which territory."""
+
+    key: str = Field(pattern=KEY, description="Short name")
+    by: str = Field(pattern=r"^lead(\.\w+)+$", description="Field that says where the lead belongs")
+    table: dict[str, str] = Field(description="Value of the field to a user's address or a team's key")
+    default: str | None = Field(None, description="Who has all others")
 
 
 class TemplateEntry(_Part):
@@ -67,6 +97,7 @@ class WorkspaceFile(_Part):
     workspace: WorkspaceSettings | None = Field(None, description="Who we are")
     users: list[UserEntry] | None = Field(None, description="Who works here")
     teams: list[TeamEntry] | None = Field(None, description="Who shares leads")
+    territories: list[TerritoryEntry] | None = Field(None, description="Who has which territory")
     calendars: list[CalendarSettings] | None = Field(None, description="When we work")
     forms: list[FormSettings] | None = Field(None, description="Ways in: forms")
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")

@@ -3,66 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from core.errors import Invalid
-from crm import leads
-from rules import assignment
+from rules.assignment import ladder
+from rules.assignment.wish import Wish
 from rules.outlook import Outlook
-from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
+from rules.step import ImmediateStep, Known, Result, StepContext
 from rules.vocabulary import nearest
 
 
-class AssignSettings(StepSettings):
-    """`assign: {user: …}` or `assign: {team: …, by: round_robin}`."""
-
-    shorthand: ClassVar[str | None] = "user"
-
-    user: str | None = Field(None, description="E-mail address of a user")
-    team: str | None = Field(None, description="Key of a team")
-    by: Literal["round_robin"] = Field("round_robin", description="How the team's members take turns")
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.user is None) == (self.team is None):
-            raise ValueError("needs a user or a team, and not both")
-        return self
-
-
-class Assign(ImmediateStep[AssignSettings]):
-    """The strategies are in `rules.assignment`."""
+class Assign(ImmediateStep[Wish]):
+    """The strategies are in `rules.assignment`; a lead that nobody can have now waits for somebody."""
 
     name = "assign"
     label = "Assign the lead"
-    settings = AssignSettings
+    settings = Wish
 
-    def check(self, settings: AssignSettings, known: Known) -> None:
-        """The user or team must be in the workspace."""
-        if settings.user is not None and settings.user.lower() not in known.users:
-            raise Invalid(f"there is no user '{settings.user}'{nearest(settings.user, known.users)}")
-        if settings.team is not None and settings.team not in known.teams:
-            raise Invalid(f"there is no team '{settings.team}'{nearest(settings.team, known.teams)}")
+    def check(self, settings: Wish, known: Known) -> None:
+        """Users, teams and territories must be in the workspace."""
+        for wish in settings.chain():
+            if wish.user is not None and wish.user.lower() not in known.users:
+                raise Invalid(f"there is no user '{wish.user}'{nearest(wish.user, known.users)}")
+            team = wish.team or wish.offer
+            if team is not None and team not in known.teams:
+                raise Invalid(f"there is no team '{team}'{nearest(team, known.teams)}")
+            if wish.territory is not None and wish.territory not in known.territories:
+                hint = nearest(wish.territory, known.territories)
+                raise Invalid(f"there are no territories '{wish.territory}'{hint}")
 
-    def summary(self, settings: AssignSettings) -> str:
+    def summary(self, settings: Wish) -> str:
         """To whom."""
-        return f"Assign to {settings.user or settings.team}"
+        return f"Assign to {settings.words}" if settings.offer is None else settings.words.capitalize()
 
-    def run(self, context: StepContext, settings: AssignSettings) -> Result:
+    def run(self, context: StepContext, settings: Wish) -> Result:
         """Chooses, gives, and says why."""
-        if settings.user is not None:
-            choice = assignment.named(context.session, settings.user)
-        else:
-            choice = assignment.round_robin(context.session, settings.team or "")
-        happened = leads.assign(
-            context.session, context.lead, choice.user, actor=context.actor, why=choice.why
+        words, happened = ladder.give(
+            context.session, context.lead, settings, context.workspace, actor=context.actor
         )
-        return Result(f"Assigned to {choice.user.name}: {choice.why}", tuple(happened))
+        return Result(words, tuple(happened))
 
-    def foresee(self, settings: AssignSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
-        """The same on plain values."""
-        if settings.user is not None:
-            outlook.give(outlook.people.named(settings.user))
-        else:
-            outlook.give(outlook.people.next_of(settings.team or ""))
+    def foresee(self, settings: Wish, outlook: Outlook, facts: Mapping[str, Any]) -> None:
+        """The same on plain values: by weights and turns, as if everybody were there."""
+        for wish in settings.chain():
+            if wish.user is not None:
+                found = outlook.people.named(wish.user)
+            elif wish.territory is not None:
+                found = outlook.people.of_territory(wish.territory, facts)
+            else:
+                team = wish.team or wish.offer or ""
+                found = outlook.people.next_of(team, skill=wish.skill, weighted=wish.by == "weighted")
+            if found is not None:
+                outlook.give(found)
+                return

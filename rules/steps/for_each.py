@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from core.errors import Invalid
+from rules.facts import look_up
 from rules.step import CourseStep, Known, StepContext, StepSettings, Turn
 from rules.vocabulary import ANYTHING, Fields, nearest
 
@@ -64,9 +65,7 @@ class ForEach(CourseStep[ForEachSettings]):
 
     def items(self, settings: ForEachSettings, facts: Mapping[str, Any]) -> list[Any]:
         """What the list holds now."""
-        found: Any = facts
-        for word in settings.in_.split("."):
-            found = found.get(word) if isinstance(found, Mapping) else None
+        found = look_up(facts, settings.in_)
         if isinstance(found, str):
             return [part.strip() for part in found.split(",") if part.strip()]
         if not isinstance(found, list):

@@ -87,7 +87,7 @@ def test_turns_are_taken_in_the_team_s_order_and_leavers_are_skipped(session: Se
             TimelineEntry.lead_id == lead.id, TimelineEntry.kind == "assigned"
         )
     ).one()
-    assert "skipped, not active: Ana" in told
+    assert "skipped Ana: not active" in told
 
 
 def test_shares_are_exact_when_many_come_at_once(database: db.Database) -> None:

@@ -328,5 +328,7 @@ def test_a_team_of_which_nobody_is_left_costs_no_enquiry(database: db.Database) 
     assert event(event_id).state is EventState.PROCESSED
     with database.reading() as session:
         assert session.scalars(select(Lead.owner_id)).one() is None
-        told = select(TimelineEntry.summary).where(TimelineEntry.kind == "unassigned")
-        assert session.scalars(told).one() == "It waits for an owner: nobody in the team 'inbound' is active"
+        told = select(TimelineEntry.summary).where(TimelineEntry.kind == "waiting")
+        assert session.scalars(told).one() == (
+            "Waits for an owner: nobody of inbound can have it (Ana: not active, Bruno: not active)"
+        )

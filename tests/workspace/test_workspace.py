@@ -107,7 +107,7 @@ def test_secrets_are_sealed_and_references_stay_references(
         ("rules:\n  - {name: r, on: lead.create, do: [add_tag: x]}", "w.yaml:2: rules[1].on"),
         ("rules:\n  - {name: r, on: lead.created, do: [asign: {user: x}]}", "there is no step 'asign'; did you mean 'assign'?"),
         ("rules:\n  - {name: r, on: lead.created, do: [assign: {user: x@y.test}]}", "there is no user 'x@y.test'"),
-        ("rules:\n  - {name: r, on: lead.created, do: [assign: {}]}", "needs a user or a team"),
+        ("rules:\n  - {name: r, on: lead.created, do: [assign: {}]}", "needs one of user, team, territory"),
         ("rules:\n  - name: r\n    on: lead.created\n    when: lead.nme == 'x'\n    do: [add_tag: x]", "w.yaml:4: rules[1].when: rule 'r': at character 1: 'lead' has no 'nme'; did you mean 'name'?"),
         ("rules:\n  - {name: r, on: lead.created, do: [send_email: {template: nope}]}", "there is no template 'nope'"),
         ("rules:\n  - {name: r, on: lead.created, do: [schedule: {subject: x, due: 5 business minutes}]}", "needs a calendar"),

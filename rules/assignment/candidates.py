@@ -1,0 +1,132 @@
+"""Who may have a lead now: active, at work, not absent, below the caps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from core import clock
+from crm.workspace import WorkspaceSettings
+from models.activity import Activity, ActivityState
+from models.lead import OPEN, Lead
+from models.user import Team, TeamMember, User
+from models.workspace import Calendar
+from rules.calendar import BusinessCalendar
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user, how many open leads or planned activities they have, and why not, where they cannot."""
+
+    user: User
+    load: int
+    why_not: str | None
+
+
+def of_team(
+    session: Session, team_key: str, here: WorkspaceSettings, *, skill: str | None = None, load: str = "leads"
+) -> list[Candidate]:
+    """The team's members in the order of their turns."""
+    members = session.execute(
+        select(User, Team.calendar)
+        .join(TeamMember, TeamMember.user_id == User.id)
+        .join(Team, Team.id == TeamMember.team_id)
+        .where(Team.key == team_key, Team.active)
+        .order_by(TeamMember.position)
+        .execution_options(populate_existing=True)
+    ).all()
+    return _judged(session, [(row.User, row.calendar) for row in members], here, skill=skill, load=load)
+
+
+def of_user(session: Session, user: User, here: WorkspaceSettings) -> Candidate:
+    """One user, asked for by name: their hours and caps do not count, their absence does."""
+    why_not = None if user.active else "has left"
+    return Candidate(user, 0, why_not or _absent(user, clock.now().astimezone(here.zone).date()))
+
+
+def sticky(session: Session, lead: Lead, here: WorkspaceSettings) -> Candidate | None:
+    """Whoever had the person's last lead before this one; None where there was none."""
+    user = session.scalars(
+        select(User)
+        .join(Lead, Lead.owner_id == User.id)
+        .where(Lead.person_id == lead.person_id, Lead.id != lead.id)
+        .order_by(Lead.id.desc())
+        .limit(1)
+    ).first()
+    return _judged(session, [(user, None)], here)[0] if user is not None else None
+
+
+def _judged(
+    session: Session,
+    users: Sequence[tuple[User, str | None]],
+    here: WorkspaceSettings,
+    *,
+    skill: str | None = None,
+    load: str = "leads",
+) -> list[Candidate]:
+    now = clock.now()
+    today = now.astimezone(here.zone).date()
+    ids = [user.id for user, _ in users]
+    by_leads = load == "leads"
+    open_leads = (
+        _counted(session, ids, Lead.status.in_(OPEN))
+        if any(u.capacity is not None for u, _ in users) or by_leads
+        else {}
+    )
+    midnight = datetime.combine(today, time(), here.zone)
+    of_today = (
+        _counted(session, ids, Lead.created_at >= midnight)
+        if any(u.daily is not None for u, _ in users)
+        else {}
+    )
+    loads = open_leads if by_leads else _activities(session, ids)
+    found = []
+    for user, team_calendar in users:
+        why_not = (
+            ("not active" if not user.active else None)
+            or (f"has not the skill {skill}" if skill is not None and skill not in user.skills else None)
+            or _absent(user, today)
+            or _not_at_work(session, user.calendar or team_calendar, now, here)
+            or _at_cap(user.capacity, open_leads.get(user.id, 0), "open leads")
+            or _at_cap(user.daily, of_today.get(user.id, 0), "leads of today")
+        )
+        found.append(Candidate(user, loads.get(user.id, 0), why_not))
+    return found
+
+
+def _counted(session: Session, ids: Sequence[int], which: ColumnElement[bool]) -> dict[int, int]:
+    rows = session.execute(
+        select(Lead.owner_id, func.count()).where(Lead.owner_id.in_(ids), which).group_by(Lead.owner_id)
+    ).all()
+    return {owner_id: number for owner_id, number in rows if owner_id is not None}
+
+
+def _activities(session: Session, ids: Sequence[int]) -> dict[int, int]:
+    rows = session.execute(
+        select(Activity.owner_id, func.count())
+        .where(Activity.owner_id.in_(ids), Activity.state == ActivityState.PLANNED)
+        .group_by(Activity.owner_id)
+    ).all()
+    return {owner_id: number for owner_id, number in rows if owner_id is not None}
+
+
+def _absent(user: User, today: date) -> str | None:
+    for absence in user.absences:
+        if date.fromisoformat(absence["from"]) <= today <= date.fromisoformat(absence["to"]):
+            return f"{absence.get('reason') or 'absent'} until {absence['to']}"
+    return None
+
+
+def _not_at_work(session: Session, key: str | None, now: datetime, here: WorkspaceSettings) -> str | None:
+    calendar = session.get(Calendar, key) if key is not None else None
+    if calendar is None or BusinessCalendar.of(calendar.settings, here.zone).is_open(now):
+        return None
+    return "not at work now"
+
+
+def _at_cap(most: int | None, has: int, what: str) -> str | None:
+    return f"at the cap of {most} {what}" if most is not None and has >= most else None

@@ -1,0 +1,171 @@
+"""Whose turn it is. Each strategy answers with a person and says, in words, why, and who was passed over.
+
+The turn is taken under a lock that lasts as long as the transaction, and given back with it: shares stay
+exact however many leads come at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.errors import Invalid
+from crm.workspace import WorkspaceSettings
+from models.lead import Lead
+from models.rule import Rotation
+from models.user import User
+from models.workspace import Territory
+from rules import facts
+from rules.assignment import candidates
+from rules.assignment.candidates import Candidate
+from rules.assignment.wish import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The person chosen, if any, and why."""
+
+    user: User | None
+    why: str
+
+
+def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+    """The first person of the wish, or of what it says `otherwise`, who can have the lead now.
+
+    Raises Invalid where what it names is not there any more.
+    """
+    passed: list[str] = []
+    for one in wish.chain():
+        if one.offer is not None:
+            continue  # is not chosen but asked
+        found = _one(session, lead, one, here)
+        if found.user is not None:
+            return Choice(found.user, "; ".join([*passed, found.why]))
+        passed.append(found.why)
+    return Choice(None, "; ".join(passed))
+
+
+def _one(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+    if wish.sticky and (known := candidates.sticky(session, lead, here)) is not None:
+        if known.why_not is None:
+            return Choice(known.user, f"{known.user.name} had an earlier lead of this person")
+        rest = _plain(session, lead, wish, here)
+        said = f"{known.user.name}, who had an earlier lead of this person, {_is(known.why_not)}; {rest.why}"
+        return Choice(rest.user, said)
+    return _plain(session, lead, wish, here)
+
+
+def _plain(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+    if wish.user is not None:
+        return _named(session, wish.user, here)
+    if wish.territory is not None:
+        return _territory(session, lead, wish, here)
+    return _team(session, wish, here)
+
+
+def _named(session: Session, email: str, here: WorkspaceSettings) -> Choice:
+    user = session.scalars(select(User).where(User.email == email.lower())).one_or_none()
+    if user is None:
+        raise Invalid(f"{email} is no user")
+    found = candidates.of_user(session, user, here)
+    if not user.active:
+        raise Invalid(f"{email} has left")
+    if found.why_not is not None:
+        return Choice(None, f"{user.name} {_is(found.why_not)}")
+    return Choice(user, "named by the rule")
+
+
+def _territory(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+    table = session.get(Territory, wish.territory)
+    if table is None:
+        raise Invalid(f"there are no territories '{wish.territory}' any more")
+    value = facts.look_up({"lead": facts.lead_facts(lead)}, table.settings["by"])
+    said = str(value).strip().casefold() if value not in (None, "") else ""
+    named = {str(key).strip().casefold(): to for key, to in table.settings["table"].items()}
+    to = named.get(said) or table.settings.get("default")
+    if to is None:
+        return Choice(None, f"no territory for {table.settings['by']} = {value!r}")
+    inner = Wish(user=to, by=wish.by) if "@" in to else Wish(team=to, by=wish.by, load=wish.load)
+    found = _plain(session, lead, inner, here)
+    return Choice(found.user, f"territory {value if said in named else 'of all others'}: {found.why}")
+
+
+def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
+    team = wish.team or ""
+    # The lock first, so that what is counted after it is what stands.
+    turn = _turn(session, f"{wish.by}:{team}" + (f":{wish.skill}" if wish.skill else ""))
+    members = candidates.of_team(session, team, here, skill=wish.skill, load=wish.load)
+    able = [c for c in members if c.why_not is None]
+    skipped = ", ".join(f"{c.user.name}: {c.why_not}" for c in members if c.why_not is not None)
+    if not members:
+        raise Invalid(f"there is no team '{team}', or nobody is in it")
+    if not able:
+        return Choice(None, f"nobody of {team} can have it ({skipped})")
+    chosen, why = _STRATEGIES[wish.by](turn, members, able, team)
+    return Choice(chosen.user, why + (f" (skipped {skipped})" if skipped else ""))
+
+
+def _round_robin(
+    turn: Rotation, members: Sequence[Candidate], able: Sequence[Candidate], team: str
+) -> tuple[Candidate, str]:
+    order = [c.user.id for c in members]
+    after = order.index(turn.last_user_id) + 1 if turn.last_user_id in order else 0
+    chosen = next(c for c in [*members[after:], *members[:after]] if c.why_not is None)
+    turn.last_user_id = chosen.user.id
+    return chosen, f"round robin in {team}, {list(able).index(chosen) + 1} of {len(able)}"
+
+
+def _weighted(
+    turn: Rotation, members: Sequence[Candidate], able: Sequence[Candidate], team: str
+) -> tuple[Candidate, str]:
+    """Smooth weighted round robin (as in nginx): in every full round each has exactly their share."""
+    weights = {c.user.id: c.user.weight for c in able}
+    if not any(weights.values()):
+        weights = dict.fromkeys(weights, 1)
+    owed = {user_id: turn.credits.get(str(user_id), 0) + weight for user_id, weight in weights.items()}
+    chosen = max(able, key=lambda c: owed[c.user.id])
+    total = sum(weights.values())
+    owed[chosen.user.id] -= total
+    turn.credits = {**turn.credits, **{str(user_id): left for user_id, left in owed.items()}}
+    turn.last_user_id = chosen.user.id
+    return chosen, f"weighted in {team}: weight {weights[chosen.user.id]} of {total}"
+
+
+def _least_loaded(
+    turn: Rotation, members: Sequence[Candidate], able: Sequence[Candidate], team: str
+) -> tuple[Candidate, str]:
+    least = min(c.load for c in able)
+    order = [c.user.id for c in members]
+    after = order.index(turn.last_user_id) + 1 if turn.last_user_id in order else 0
+    alike = [c for c in [*members[after:], *members[:after]] if c.why_not is None and c.load == least]
+    turn.last_user_id = alike[0].user.id
+    return alike[0], f"has least to do in {team}: {least}"
+
+
+_Strategy = Callable[[Rotation, Sequence[Candidate], Sequence[Candidate], str], tuple[Candidate, str]]
+_STRATEGIES: dict[str, _Strategy] = {
+    "round_robin": _round_robin,
+    "weighted": _weighted,
+    "least_loaded": _least_loaded,
+}
+
+
+def _is(why_not: str) -> str:
+    return why_not if why_not.startswith("has ") else f"is {why_not}"
+
+
+def _turn(session: Session, key: str) -> Rotation:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(Rotation).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(Rotation)
+        .where(Rotation.key == key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
