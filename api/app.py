@@ -10,6 +10,7 @@ from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from werkzeug.exceptions import HTTPException
 
 from api import (
+    accept,
     activities,
     auth,
     calls,
@@ -33,7 +34,7 @@ from core.errors import PortariaError
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
 # Making a lead is a route of the group that reads them: `new_lead` adds it there.
-for part in (new_lead, timeline, trace, runs, comments, calls, activities, events, sources, users):
+for part in (new_lead, timeline, trace, runs, accept, comments, calls, activities, events, sources, users):
     v1.register_api(part.resource)
 
 

@@ -21,10 +21,11 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 READ = [
     "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1",
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
+    "/leads/1/offers",
 ]  # fmt: skip
 WRITE = [
     "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
-    "/activities/1/complete", "/activities/1/cancel",
+    "/activities/1/complete", "/activities/1/cancel", "/leads/1/accept",
 ]  # fmt: skip
 ALL = ("admin", "manager", "agent", "read-only")
 MATRIX = (

@@ -138,3 +138,20 @@ def test_an_activity_is_completed_once_and_rules_hear_of_it(ask: Ask, database: 
     assert (done.get_json()["state"], done.get_json()["outcome"]) == ("done", "reached")
     assert ask("POST", f"/activities/{activity['id']}/cancel", json={}).status_code == 409
     assert ask("GET", f"/leads/{lead_id}").get_json()["tags"] == ["reached"]
+
+
+def test_an_offered_lead_is_accepted_once(ask: Ask, database: db.Database) -> None:
+    configure(rules="  - {name: o, on: lead.created, do: [assign: {offer: inbound}]}")
+    with database.unit_of_work() as session:
+        lead_id = enquire(session).lead.id
+    offers = ask("GET", f"/leads/{lead_id}/offers").get_json()["items"]
+    assert sorted((o["user"], o["state"]) for o in offers) == [
+        ("ana@acme.test", "open"),
+        ("bruno@acme.test", "open"),
+    ]
+    accepted = ask("POST", f"/leads/{lead_id}/accept", json={"user": "Bruno@acme.test"})
+    assert accepted.get_json()["owner"]["email"] == "bruno@acme.test"
+    late = ask("POST", f"/leads/{lead_id}/accept", json={"user": "ana@acme.test"})
+    assert (late.status_code, "Bruno has it" in late.get_data(as_text=True)) == (409, True)
+    assert ask("POST", f"/leads/{lead_id}/accept", json={"user": "clara@acme.test"}).status_code == 409
+    assert ask("POST", f"/leads/{lead_id}/accept", json={"user": "nobody@acme.test"}).status_code == 404
