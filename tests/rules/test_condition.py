@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-import cel
 import pytest
 
 from core.errors import Invalid
 from rules.condition import Condition
+from rules.functions import Surroundings
+from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
 
+AROUND = Surroundings(now=datetime(2026, 11, 23, 15, tzinfo=UTC), zone=ZoneInfo("UTC"), country="BR")
 VARIABLES = TRIGGERS["lead.created"].variables
 
 
 def evaluate(text: str, lead: dict[str, Any]) -> tuple[bool, list[Any]]:
     lead = {"fields": {}, "tags": [], "name": "", **lead}
     return Condition(text, VARIABLES).evaluate(
-        cel.Context({"lead": lead, "event": {}, "workspace": {"country": "BR"}})
+        Sight({"lead": lead, "event": {}, "workspace": {"country": "BR"}}, AROUND)
     )
 
 
@@ -98,7 +102,7 @@ def test_a_mistake_is_refused_with_its_place(text: str, words: str) -> None:
     ):
         condition = Condition(text, VARIABLES)
         # an expression that is no mistake by itself must at least never be true
-        assert condition.evaluate(cel.Context({"lead": {}}))[0] is False
+        assert condition.evaluate(Sight({"lead": {}}, AROUND))[0] is False
         raise Invalid("there is no harm")
 
 
