@@ -75,7 +75,7 @@ def unchecked(text: str) -> Condition:
 class _Leaf:
     def __init__(self, text: str, node: Node) -> None:
         self.text = text[node.start : node.end]
-        self.program = cel.compile(as_cel(text, node))
+        self.program = _program(as_cel(text, node))
         self.seen = {".".join(path): path for n in _outermost_paths(node) if (path := path_of(n)) is not None}
 
     def value(self, sight: Sight, parts: list[Part]) -> bool | None:
@@ -94,6 +94,12 @@ class _Leaf:
         saw = {words: shown(value_at(sight.facts, path)) for words, path in self.seen.items()}
         parts.append(Part(self.text, result, saw, problem))
         return result
+
+
+@lru_cache(maxsize=5000)
+def _program(text: str) -> cel.Program:
+    """Compiled once: many rules share their parts."""
+    return cel.compile(text)
 
 
 class _Not:
