@@ -12,7 +12,7 @@ from models.rule import Rotation, RulesetVersion, Run, RunState, StepRow, StepSt
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, WorkspaceRow
 
 __all__ = [
     "Activity",
@@ -30,6 +30,7 @@ __all__ = [
     "LeadStatus",
     "Lease",
     "MailboxPosition",
+    "NamedList",
     "Person",
     "PointKind",
     "Role",

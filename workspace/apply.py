@@ -15,15 +15,17 @@ from core.errors import Invalid
 from crm.workspace import WorkspaceSettings
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, WorkspaceRow
 from rules import ruleset, trial
 from rules.expectation import RuleTest
 from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
-_DOCUMENTS: tuple[tuple[str, type[Calendar | Template]], ...] = (
+_Document = type[Calendar | NamedList | Template]
+_DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("calendars", Calendar),
+    ("lists", NamedList),
     ("templates", Template),
 )
 CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
@@ -196,7 +198,7 @@ def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
 
 
 def _documents(
-    session: Session, table: type[Calendar | Template], part: str, wanted: Sequence[dict[str, Any]]
+    session: Session, table: _Document, part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
     one = part.removesuffix("s")
     found: Sequence[Any] = session.scalars(select(table)).all()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models.rule import RulesetVersion
 from models.source import Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, WorkspaceRow
 from workspace.apply import CHANNELS
 
 
@@ -28,6 +28,7 @@ def export(session: Session) -> dict[str, Any]:
         for team in session.scalars(select(Team).where(Team.active).order_by(Team.id))
     ]
     document["calendars"] = [c.settings for c in session.scalars(select(Calendar).order_by(Calendar.key))]
+    document["lists"] = [n.settings for n in session.scalars(select(NamedList).order_by(NamedList.key))]
     for part, channel in CHANNELS.items():
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]

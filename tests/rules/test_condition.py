@@ -38,7 +38,7 @@ def evaluate(text: str, lead: dict[str, Any]) -> tuple[bool, list[Any]]:
         ("lead.fields.employees >= 200", {"fields": {"employees": None}}, False),
         ("lead.fields.employees >= 200", {"fields": {"employees": "many"}}, False),
         ("!(lead.fields.employees >= 200)", {}, False),
-        ("lead.score / 0 == 1", {"score": 1}, False),
+        ("lead.score / lead.number == 1", {"score": 1, "number": 0}, False),
         # but the other side of an 'or' still counts, as in CEL
         ("lead.fields.employees >= 200 || lead.score > 5", {"score": 6}, True),
         ("lead.score > 5 || lead.fields.employees >= 200", {"score": 6}, True),
