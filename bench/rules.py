@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from bench.report import Figure, Report, median, percentile
 from rules.condition import Condition
-from rules.functions import Surroundings
 from rules.matching import Matcher
 from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
+from rules.workings import Surroundings
 
 _AREA = "rules"
 _FEW, _MANY, _COULD_MATCH = 100, 10_000, 10

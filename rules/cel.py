@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from core.errors import PortariaError
+from core.errors import Invalid, PortariaError
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|//[^\n]*)
@@ -36,6 +36,11 @@ class SyntaxMistake(PortariaError):
     def __init__(self, message: str, at: int) -> None:
         super().__init__(message)
         self.at = at
+
+
+def mistake_at(at: int, message: str) -> Invalid:
+    """A mistake with its place; `at` counts from 0, people from 1."""
+    return Invalid(f"at character {at + 1}: {message}")
 
 
 @dataclass(frozen=True, slots=True)

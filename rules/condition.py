@@ -14,11 +14,12 @@ from typing import Any
 
 import cel
 
-from rules.cel import Node, SyntaxMistake, parse, path_of
-from rules.functions import Unfit
-from rules.meaning import BINDERS, check, mistake_at
+from rules.cel import Node, SyntaxMistake, mistake_at, parse, path_of
+from rules.library import BINDERS
+from rules.meaning import check
 from rules.sight import Sight, shown, value_at
 from rules.vocabulary import Fields, References
+from rules.workings import Unfit
 from rules.writing import as_cel
 
 # What a library call may raise for values that do not fit; its documented exceptions.

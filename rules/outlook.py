@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.user import Team, TeamMember, User
-from rules.functions import Surroundings
 from rules.sight import Sight
+from rules.workings import Surroundings
 
 #: As in the engine: a rule that is started by a step, whose rule was started by a step …
 DEEPEST = 5

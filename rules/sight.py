@@ -10,7 +10,8 @@ from typing import Any
 
 import cel
 
-from rules.functions import FUNCTIONS, Function, Surroundings, Unfit
+from rules.functions import FUNCTIONS, Function
+from rules.workings import Surroundings, Unfit
 
 #: How much of a text, and how many items of a list or map, a condition looks at.
 LONGEST_TEXT = 100_000

@@ -19,8 +19,8 @@ from models.source import Channel
 from models.timeline import TimelineEntry
 from models.workspace import Calendar, NamedList
 from rules.calendar import BusinessCalendar
-from rules.functions import Surroundings, folded
 from rules.sight import Sight
+from rules.workings import Surroundings, folded
 
 _RESULTS: Mapping[str, tuple[CallResult, ...]] = {
     "call.answered": (CallResult.ANSWERED,),

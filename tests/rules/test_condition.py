@@ -11,9 +11,9 @@ import pytest
 
 from core.errors import Invalid
 from rules.condition import Condition
-from rules.functions import Surroundings
 from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
+from rules.workings import Surroundings
 
 AROUND = Surroundings(now=datetime(2026, 11, 23, 15, tzinfo=UTC), zone=ZoneInfo("UTC"), country="BR")
 VARIABLES = TRIGGERS["lead.created"].variables

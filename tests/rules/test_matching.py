@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from rules import matching
 from rules.condition import Condition
-from rules.functions import Surroundings
 from rules.matching import Matcher, guards
 from rules.sight import Sight
+from rules.workings import Surroundings
 
 AROUND = Surroundings(now=datetime(2026, 11, 23, 15, tzinfo=UTC), zone=ZoneInfo("UTC"), country="BR")
 
