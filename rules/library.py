@@ -38,6 +38,18 @@ PLAIN: Mapping[str, tuple[tuple[str, ...], str]] = {
 #: What `type(x)` can be compared with.
 KINDS = frozenset({"int", "double", "string", "bool", "list", "map", "null_type"})
 
+#: What people look for that is not there, and what to write in its place.
+INSTEAD: Mapping[str, str] = {
+    "max": "write a > b ? a : b",
+    "min": "write a < b ? a : b",
+    "bool": 'compare it, as in x == "true"',
+    "lower": "write fold(…)",
+    "lowerAscii": "write fold(…)",
+    "includes": "write contains",
+    "today": "write date(now())",
+    "len": "write size(…)",
+}
+
 
 def fits(found: str, wanted: str) -> bool:
     """Whether a value of one type may be taken where another is wanted."""

@@ -15,6 +15,7 @@ from rules.functions import FUNCTIONS, Function
 from rules.vocabulary import CHOICES, COUNTED, References, nearest
 
 _MOST_PATTERNS = 10
+_MOST_LISTED = 8
 _LONGEST_PATTERN = 500
 _MOST_REPEATED = 100
 _REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
@@ -44,7 +45,10 @@ def check_choice(field: Node, word: Node, known: References) -> None:
     elif field.kind == "call" and not field.method and field.word in FUNCTIONS:
         name, choices = field.word, FUNCTIONS[field.word].choices or None
     if choices is not None and said not in choices:
-        raise mistake_at(word.start, f"'{name}' is never '{said}'{nearest(said, choices)}")
+        hint = nearest(said, choices)
+        if not hint and len(known_words := sorted(choices)) <= _MOST_LISTED:
+            hint = f"; it is {', '.join(known_words)}"
+        raise mistake_at(word.start, f"'{name}' is never '{said}'{hint}")
 
 
 def check_readable(node: Node) -> None:
@@ -105,7 +109,5 @@ def _check_pattern(node: Node) -> None:
     try:
         cel.evaluate(f'"".matches({node.word})')
     except (ValueError, RuntimeError) as error:
-        found = re.search(r"error: (.*?)(?:\. Check|$)", str(error).replace("\n", " "))
-        raise mistake_at(
-            node.start, f"this is no pattern: {found[1] if found else 'it is not understood'}"
-        ) from None
+        words = str(error).rpartition("error: ")[2].partition(". Check")[0]
+        raise mistake_at(node.start, f"this is no pattern: {words[:200]}") from None

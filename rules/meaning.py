@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from rules.cel import Node, constant, mistake_at, path_of
 from rules.functions import FUNCTIONS
-from rules.library import BINDERS, KINDS, METHODS, PLAIN, alike, fits, in_words
+from rules.library import BINDERS, INSTEAD, KINDS, METHODS, PLAIN, alike, fits, in_words
 from rules.literals import check_choice, check_patterns, check_readable, check_written
 from rules.vocabulary import Fields, References, nearest
 
@@ -215,6 +215,8 @@ class _Meaning:
             return f"'{node.word}' is written {node.word}(…), with what it is about in the brackets"
         if not node.method and (node.word in METHODS or node.word in BINDERS):
             return f"'{node.word}' is written after what it is about: ….{node.word}(…)"
+        if node.word in INSTEAD:
+            return f"there is no function '{node.word}'; {INSTEAD[node.word]}"
         names = [*METHODS, *BINDERS] if node.method else [*FUNCTIONS, *PLAIN, "has"]
         return f"there is no function '{node.word}'{nearest(node.word, names)}"
 
@@ -275,7 +277,9 @@ def _literal(node: Node) -> str:
         return "flag"
     if node.word == "null":
         return "null"
-    return "text" if node.word[-1] in "\"'" else "number"
+    if node.word[-1] not in "\"'":
+        return "number"
+    return "bytes" if "b" in node.word[:2].lower().partition('"')[0].partition("'")[0] else "text"
 
 
 def _so_many(count: int) -> str:

@@ -42,15 +42,18 @@ class Sight:
         self._problem = self._failure = None
         try:
             value = program.execute(self._context)
-        finally:
-            # A failure of the database is no matter of the condition.
-            failure: Exception | None = self._failure
-            if failure is not None:
-                raise failure
-        problem: str | None = self._problem
-        if problem is not None:
-            raise Unfit(problem)
+        except Exception:
+            # What the library says of it only follows from what a function had to say.
+            self._raise_own()
+            raise
+        self._raise_own()
         return value
+
+    def _raise_own(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._problem is not None:
+            raise Unfit(self._problem)
 
     def _guarded(self, function: Function) -> Callable[..., Any]:
         """The function, which never raises: the library would print it, and hide what it was."""
