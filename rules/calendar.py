@@ -86,7 +86,7 @@ class BusinessCalendar:
         """
         passed = timedelta()
         for opens, closes in self._openings(start):
-            if opens >= end:
+            if end <= max(opens, start):
                 break
             passed += min(closes, end) - max(opens, start)
         return passed

@@ -159,8 +159,10 @@ def _is_wanted(row: StepRow, seen: Sight) -> bool:
 
 
 def _sight(reaction: Reaction, happening: Happening) -> Sight:
-    known = facts.of(happening, reaction.workspace)
-    return surroundings.sight(reaction.session, happening.lead, reaction.workspace, known)
+    lead = happening.lead
+    if lead.id not in reaction.around:
+        reaction.around[lead.id] = surroundings.around(reaction.session, lead, reaction.workspace)
+    return Sight(facts.of(happening, reaction.workspace), reaction.around[lead.id])
 
 
 def _look(reaction: Reaction, happening: Happening, depth: int) -> None:

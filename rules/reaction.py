@@ -21,6 +21,7 @@ from rules.ruleset import Ruleset
 from rules.schema import Rule
 from rules.sight import Sight
 from rules.walk import Walk, settle
+from rules.workings import Surroundings
 
 #: A rule that is started by a step, whose rule was started by a step …: how far that goes.
 DEEPEST = 5
@@ -42,6 +43,8 @@ class Reaction:
     began: datetime
     waiting: deque[tuple[Happening, int]] = field(default_factory=deque)
     runs: int = 0
+    #: By lead, so that what one rule has asked for the next one need not ask again.
+    around: dict[int, Surroundings] = field(default_factory=dict)
 
 
 def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, seen: Sight) -> dict[str, Any]:
