@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, idle, intake, limits
+from bench import drain, idle, intake, limits, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "idle", "drain")
+NAMES = ("intake", "idle", "drain", "rules")
 
 
 def main() -> None:
@@ -36,8 +36,12 @@ def main() -> None:
     report = Report()
     begin = time.perf_counter()
     others = f"Before it began, other programs kept {limits.busy(1):.0%} of the cores busy"
+    names = asked.names or NAMES
+    if "rules" in names:
+        print("rules …", flush=True)
+        rules.measure(report, quick=asked.quick)
     for store in stores:
-        for name in asked.names or NAMES:
+        for name in (n for n in names if n != "rules"):
             print(f"{name} on {store.name} …", flush=True)
             if name == "intake":
                 with generator() as made:

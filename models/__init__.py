@@ -14,7 +14,7 @@ from models.sla import SlaClock, SlaPolicy, SlaState
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
-from models.workspace import Calendar, Template, Territory, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 
 __all__ = [
     "Activity",
@@ -33,6 +33,7 @@ __all__ = [
     "LeadStatus",
     "Lease",
     "MailboxPosition",
+    "NamedList",
     "Offer",
     "OfferState",
     "Person",

@@ -40,6 +40,15 @@ class Territory(Base):
     settings: Mapped[dict[str, Any]]
 
 
+class NamedList(Base):
+    """Values under one name, as the workspace file says them, for conditions to ask."""
+
+    __tablename__ = "named_list"
+
+    key: Mapped[str] = mapped_column(Word, primary_key=True)
+    settings: Mapped[dict[str, Any]]
+
+
 class Template(Base):
     """A text to send, as the workspace file says it."""
 

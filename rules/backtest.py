@@ -28,6 +28,7 @@ from rules import facts
 from rules.outlook import Outlook, People, look_ahead
 from rules.ruleset import active
 from rules.schema import Rule, by_trigger, read
+from rules.surroundings import Reference
 
 _CHUNK = 1000
 _ARRIVAL = {"form": ("form.submitted",), "email": ("email.received",)}
@@ -98,13 +99,15 @@ def backtest(session: Session, draft: Sequence[Any], *, days: int) -> Backtest:
     present = active(session)
     sides: tuple[Rules, Rules] = (present.rules if present else {}, by_trigger(rules))
     people = (People(session), People(session))
+    reference = Reference(session, workspace.load(session))
     for side, names in enumerate({r.name for g in s.values() for r in g} for s in sides):
         for name in names:
             found.rules.setdefault(name, [0, 0])[side] = 0
     for row, seen, triggers in _leads(session, found.since):
         views = []
+        around = reference.around(person_id=row.person_id, now=row.created_at)
         for side in (0, 1):
-            view = Outlook({**seen, "lead": {**seen["lead"]}}, people[side])
+            view = Outlook({**seen, "lead": {**seen["lead"]}}, people[side], around)
             look_ahead(sides[side], view, triggers)
             for to in (seen["team"], seen["catch_all"]):
                 if view.owner is None and to is not None:
@@ -159,6 +162,7 @@ def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, A
                 Lead.email,
                 Lead.phone,
                 Lead.created_at,
+                Lead.person_id,
                 User.email.label("owner"),
                 TimelineEntry.data,
             )

@@ -79,6 +79,18 @@ class BusinessCalendar:
         """Whether it is working time."""
         return any(start <= at < end for start, end in self._openings(at) if start <= at)
 
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """The working time that lies between two moments; none where the second is the earlier one.
+
+        Of more than a year only the first year counts.
+        """
+        passed = timedelta()
+        for opens, closes in self._openings(start):
+            if end <= max(opens, start):
+                break
+            passed += min(closes, end) - max(opens, start)
+        return passed
+
     def after(self, start: datetime, duration: Duration) -> datetime:
         """The moment that lies `duration` after `start`, in UTC.
 
@@ -95,15 +107,6 @@ class BusinessCalendar:
                 return begin + left
             left -= closes - begin
         raise Invalid(f"the calendar does not open often enough for {duration.length}")
-
-    def between(self, start: datetime, end: datetime) -> timedelta:
-        """How much working time lies between two moments."""
-        total = timedelta()
-        for opens, closes in self._openings(start):
-            if opens >= end:
-                break
-            total += min(closes, end) - max(opens, start)
-        return total
 
     def _after_days(self, start: datetime, days: int) -> datetime:
         """The same time of day so many working days later; a start outside hours counts from the opening."""

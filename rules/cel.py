@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from core.errors import PortariaError
+from core.errors import Invalid, PortariaError
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|//[^\n]*)
@@ -22,9 +22,12 @@ _TOKEN = re.compile(
 )
 # How tightly operators bind, loosest first (cel-spec, "Syntax").
 _BINDS = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3}
+_CHAINED = {"||": "any", "&&": "all"}
 _BINDS |= {"+": 4, "-": 4, "*": 5, "/": 5, "%": 5}
 LONGEST = 10_000
 DEEPEST = 60
+#: Of how many pieces a condition may be made.
+MOST_PIECES = 1000
 
 
 class SyntaxMistake(PortariaError):
@@ -35,12 +38,18 @@ class SyntaxMistake(PortariaError):
         self.at = at
 
 
+def mistake_at(at: int, message: str) -> Invalid:
+    """A mistake with its place; `at` counts from 0, people from 1."""
+    return Invalid(f"at character {at + 1}: {message}")
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A piece of the expression.
 
-    `kind` is one of: literal, name, select, index, call, not, negate, binary, choose, list, map.
-    `word` is the literal's text, the name, the field, the function or the operator.
+    `kind` is one of: literal, name, select, index, call, not, negate, all (`&&`), any (`||`), binary,
+    choose, list, map. `word` is the literal's text, the name, the field, the function or the operator.
+    A chain of `&&` or of `||` is one node with as many parts.
     """
 
     kind: str
@@ -50,6 +59,14 @@ class Node:
     end: int
     #: Whether a call's first part is what it was called on: `a.f(b)` and not `f(a, b)`.
     method: bool = False
+    #: How many nodes lie above each other in it.
+    height: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        height = 1 + max((part.height for part in self.parts), default=0)
+        if height > DEEPEST:
+            raise SyntaxMistake(f"nested deeper than {DEEPEST}", self.start)
+        object.__setattr__(self, "height", height)
 
     def walk(self) -> Iterator[Node]:
         """This node and all beneath it."""
@@ -59,11 +76,31 @@ class Node:
 
 
 def path_of(node: Node) -> tuple[str, ...] | None:
-    """`lead.fields.size` as its words; None for what is no plain path."""
+    """`lead.fields.size` or `lead.fields["size"]` as its words; None for what is no plain path."""
     if node.kind == "name":
         return (node.word,)
-    if node.kind == "select" and (above := path_of(node.parts[0])) is not None:
-        return (*above, node.word)
+    word: object = node.word
+    if node.kind == "index":
+        word = constant(node.parts[1])
+    elif node.kind != "select":
+        return None
+    above = path_of(node.parts[0])
+    return (*above, word) if above is not None and isinstance(word, str) else None
+
+
+def constant(node: Node) -> str | int | float | bool | None:
+    """What a literal says; None for null, for what is no literal, and for unusual spellings."""
+    if node.kind != "literal":
+        return None
+    word = node.word
+    if word in ("true", "false"):
+        return word == "true"
+    if word[0] in "\"'":
+        return None if "\\" in word else word[1:-1]
+    if word.isdecimal():
+        return int(word)
+    if word[0].isdecimal() and set(word) <= set("0123456789.eE+-"):
+        return float(word)
     return None
 
 
@@ -75,6 +112,8 @@ def parse(text: str) -> Node:
     if len(text) > LONGEST:
         raise SyntaxMistake(f"longer than {LONGEST} characters", LONGEST)
     reader = _Reader(text)
+    if len(reader.tokens) > MOST_PIECES:
+        raise SyntaxMistake(f"made of more than {MOST_PIECES} pieces", reader.tokens[MOST_PIECES].at)
     node = reader.expression(0)
     reader.expect("end")
     return node
@@ -141,7 +180,11 @@ class _Reader:
         while (binds := _BINDS.get(self.next.kind, 0)) >= least:
             operator = self.take().text
             right = self.binary(binds + 1, depth)
-            left = Node("binary", operator, (left, right), left.start, right.end)
+            kind = _CHAINED.get(operator, "binary")
+            # A chain in brackets is a part of its own.
+            chained = kind != "binary" and left.kind == kind and left.end == left.parts[-1].end
+            parts = (*left.parts, right) if chained else (left, right)
+            left = Node(kind, operator, parts, left.start, right.end)
         return left
 
     def unary(self, depth: int) -> Node:
@@ -189,7 +232,7 @@ class _Reader:
             self.take()
             inner = self.expression(depth + 1)
             end = self.expect(")").at + 1
-            return Node(inner.kind, inner.word, inner.parts, token.at, end, inner.method)
+            return replace(inner, start=token.at, end=end)
         if token.kind == "[":
             items, end = self.arguments("[", "]", depth)
             return Node("list", "[]", items, token.at, end)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import cel
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
@@ -18,11 +17,12 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN
 from models.rule import Run, RunState, StepRow, StepState
-from rules import facts, sla
+from rules import facts, sla, surroundings
 from rules.condition import unchecked
 from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
 from rules.ruleset import active, version
 from rules.schema import Rule
+from rules.sight import Sight
 from rules.walk import Walk
 
 __all__ = ["again", "cancel", "go_on", "react", "start"]
@@ -58,7 +58,7 @@ def start(
     rule = reaction.ruleset.named.get(rule_name) if reaction.ruleset else None
     if rule is None or not rule.active:
         return f"there is no active rule '{rule_name}'"
-    entry = consider(reaction, happening, rule, 0, facts.of(happening, workspace))
+    entry = consider(reaction, happening, rule, 0, _sight(reaction, happening))
     if told or "run" in entry:
         trace(reaction, happening, [entry])
     _go(reaction)
@@ -112,11 +112,9 @@ def _continue(reaction: Reaction, row: StepRow, happening: Happening) -> None:
         return
     rows = session.scalars(select(StepRow).where(StepRow.run_id == run.id)).all()
     walk = Walk(session, run, rule, happening, reaction.workspace, rows)
-    if rule.stop_when is not None:
-        context = cel.Context(facts.of(happening, reaction.workspace))
-        if rule.stop_when.evaluate(context)[0]:
-            cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
-            return
+    if rule.stop_when is not None and rule.stop_when.evaluate(_sight(reaction, happening))[0]:
+        cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
+        return
     walk.go_on(row.path)
     follow(reaction, walk, happening, run)
 
@@ -140,25 +138,32 @@ def _attend(reaction: Reaction, happening: Happening) -> None:
     ).all()
     if not rows:
         return
-    context = cel.Context(facts.of(happening, reaction.workspace))
+    seen = _sight(reaction, happening)
     closed = happening.trigger == "lead.status_changed" and lead.status not in OPEN
     for row in rows:
         run = row.run
         rule = version(session, run.ruleset_version_id).named.get(run.rule)
         if closed and run.started_at < reaction.began:
             cancel(session, run, f"the lead is {lead.status.value}")
-        elif rule is not None and rule.stop_when is not None and rule.stop_when.evaluate(context)[0]:
+        elif rule is not None and rule.stop_when is not None and rule.stop_when.evaluate(seen)[0]:
             cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
-        elif row.awaits == happening.trigger and _is_wanted(row, context):
+        elif row.awaits == happening.trigger and _is_wanted(row, seen):
             row.state, row.ended_at = StepState.DONE, clock.now()
             row.data = {**row.data, "came": True}
             row.result = f"{happening.trigger} came"
             _continue(reaction, row, facts.restored(session, run.cause, lead))
 
 
-def _is_wanted(row: StepRow, context: cel.Context) -> bool:
+def _is_wanted(row: StepRow, seen: Sight) -> bool:
     where = row.data.get("where")
-    return where is None or unchecked(where).evaluate(context)[0]
+    return where is None or unchecked(where).evaluate(seen)[0]
+
+
+def _sight(reaction: Reaction, happening: Happening) -> Sight:
+    lead = happening.lead
+    if lead.id not in reaction.around:
+        reaction.around[lead.id] = surroundings.around(reaction.session, lead, reaction.workspace)
+    return Sight(facts.of(happening, reaction.workspace), reaction.around[lead.id])
 
 
 def _look(reaction: Reaction, happening: Happening, depth: int) -> None:
@@ -171,12 +176,12 @@ def _look(reaction: Reaction, happening: Happening, depth: int) -> None:
         rules = reaction.ruleset.rules.get(happening.trigger, ())
     if not rules:
         return
-    seen = facts.of(happening, reaction.workspace)
+    seen = _sight(reaction, happening)
     entries = []
     for rule in rules:
         entry = consider(reaction, happening, rule, depth, seen)
         entries.append(entry)
         if "run" in entry:
             # The next rule sees what this one did.
-            seen = facts.of(happening, reaction.workspace)
+            seen = _sight(reaction, happening)
     trace(reaction, happening, entries)

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.user import Team, TeamMember, User
 from models.workspace import Territory
 from rules.facts import look_up
+from rules.sight import Sight
+from rules.workings import Surroundings
 
 #: As in the engine: a rule that is started by a step, whose rule was started by a step …
 DEEPEST = 5
@@ -80,6 +81,7 @@ class Outlook:
 
     facts: dict[str, Any]
     people: People
+    around: Surroundings
     matched: list[str] = field(default_factory=list)
     activities: int = 0
     happened: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -95,6 +97,10 @@ class Outlook:
         """Who would have it."""
         found: str | None = self.lead["owner"]
         return found
+
+    def sight(self, more: Mapping[str, Any] | None = None) -> Sight:
+        """What a condition sees of it, with what else there is to see in its place."""
+        return Sight({**self.facts, **(more or {})}, self.around)
 
     def give(self, email: str | None) -> None:
         """Gives it to somebody; to nobody where there is none."""
@@ -130,7 +136,7 @@ def look_ahead(rules: Mapping[str, Sequence[Any]], outlook: Outlook, triggers: S
         trigger, event, depth = waiting.popleft()
         for rule in rules.get(trigger, ()):
             outlook.facts["event"] = event
-            if rule.condition is not None and not rule.condition.evaluate(cel.Context(outlook.facts))[0]:
+            if rule.condition is not None and not rule.condition.evaluate(outlook.sight())[0]:
                 continue
             outlook.matched.append(rule.name)
             if depth < DEEPEST:
@@ -147,7 +153,7 @@ def _list(steps: Sequence[Any], outlook: Outlook, around: Mapping[str, Any]) -> 
 def _step(planned: Any, outlook: Outlook, around: Mapping[str, Any]) -> bool:
     facts = {**outlook.facts, **around}
     if planned.kind == "branch":
-        name = "then" if planned.step.is_true(planned.settings, facts) else "else"
+        name = "then" if planned.step.is_true(planned.settings, outlook.sight(around)) else "else"
         return _list(planned.lists[name], outlook, around)
     if planned.kind == "for_each":
         items = planned.step.items(planned.settings, facts)

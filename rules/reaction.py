@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import cel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,7 +19,9 @@ from models.rule import Run, RunState, StepRow, StepState, Trace
 from rules import facts
 from rules.ruleset import Ruleset
 from rules.schema import Rule
+from rules.sight import Sight
 from rules.walk import Walk, settle
+from rules.workings import Surroundings
 
 #: A rule that is started by a step, whose rule was started by a step …: how far that goes.
 DEEPEST = 5
@@ -42,13 +43,13 @@ class Reaction:
     began: datetime
     waiting: deque[tuple[Happening, int]] = field(default_factory=deque)
     runs: int = 0
+    #: By lead, so that what one rule has asked for the next one need not ask again.
+    around: dict[int, Surroundings] = field(default_factory=dict)
 
 
-def consider(
-    reaction: Reaction, happening: Happening, rule: Rule, depth: int, seen: facts.Facts
-) -> dict[str, Any]:
+def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, seen: Sight) -> dict[str, Any]:
     """Looks at one rule and starts it where it matches; answers with what the trace keeps of it."""
-    matched, parts = rule.condition.evaluate(cel.Context(seen)) if rule.condition else (True, [])
+    matched, parts = rule.condition.evaluate(seen) if rule.condition else (True, [])
     entry: dict[str, Any] = {
         "rule": rule.name,
         "matched": matched,

@@ -148,8 +148,10 @@ def _rule(place: int, raw: Any, known: Known | None, mistakes: list[Mistake]) ->
         mistakes += [Mistake((place, *e["loc"]), said(e["msg"])) for e in error.errors()]
         return None
     trigger = TRIGGERS[spec.on]
-    condition = _condition(spec.when, trigger.variables, (place, "when"), mistakes)
-    stop_when = _condition(spec.stop_when, TRIGGERS["manual"].variables, (place, "stop_when"), mistakes)
+    condition = _condition(spec.when, trigger.variables, known, (place, "when"), mistakes)
+    stop_when = _condition(
+        spec.stop_when, TRIGGERS["manual"].variables, known, (place, "stop_when"), mistakes
+    )
     if known is not None:
         known = replace(known, variables=trigger.variables | {"answers": ANYTHING})
     steps = _list(spec.do, known, (place, "do"), mistakes, 0)
@@ -165,12 +167,16 @@ def _once(text: str | None) -> timedelta | None:
 
 
 def _condition(
-    text: str | None, variables: Mapping[str, Fields], path: tuple[str | int, ...], mistakes: list[Mistake]
+    text: str | None,
+    variables: Mapping[str, Fields],
+    known: Known | None,
+    path: tuple[str | int, ...],
+    mistakes: list[Mistake],
 ) -> Condition | None:
     if text is None:
         return None
     try:
-        return Condition(text, variables)
+        return Condition(text, variables, known.references if known else None)
     except Invalid as error:
         mistakes.append(Mistake(path, str(error)))
         return None

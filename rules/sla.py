@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import cel
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,10 +23,11 @@ from crm.workspace import WorkspaceSettings
 from models.lead import OPEN, Lead
 from models.sla import SlaClock, SlaPolicy, SlaState
 from models.workspace import Calendar
-from rules import duration, facts
+from rules import duration, facts, surroundings
 from rules.calendar import BusinessCalendar
 from rules.condition import Condition, unchecked
 from rules.duration import Duration
+from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
 
 _GOING = (SlaState.RUNNING, SlaState.PAUSED)
@@ -92,7 +92,7 @@ def attend(session: Session, happening: Happening, workspace: WorkspaceSettings)
         row.state, row.ended_at = SlaState.ENDED, clock.now()
         row.due_at = row.next_at = None
     elif (condition := row.settings.get("pause_when")) is not None:
-        paused = unchecked(condition).evaluate(cel.Context(facts.of(happening, workspace)))[0]
+        paused = unchecked(condition).evaluate(_sight(session, happening, workspace))[0]
         if paused and row.state is SlaState.RUNNING:
             _pause(session, row, lead, workspace)
         elif not paused and row.state is SlaState.PAUSED:
@@ -123,10 +123,10 @@ def _start(session: Session, happening: Happening, workspace: WorkspaceSettings)
     policies = session.scalars(select(SlaPolicy).order_by(SlaPolicy.position)).all()
     if not policies or lead.first_response_at is not None or session.get(SlaClock, lead.id) is not None:
         return
-    context = cel.Context(facts.of(happening, workspace))
+    seen = _sight(session, happening, workspace)
     for policy in policies:
         when = policy.settings.get("when")
-        if when is None or unchecked(when).evaluate(context)[0]:
+        if when is None or unchecked(when).evaluate(seen)[0]:
             # Measured from when the enquiry came, which may be a while ago after a stop.
             began = min(lead.created_at, clock.now())
             settings = PolicySettings.model_validate(policy.settings).model_dump(mode="json")
@@ -143,6 +143,10 @@ def _start(session: Session, happening: Happening, workspace: WorkspaceSettings)
             session.add(row)
             _plan(session, row, workspace)
             return
+
+
+def _sight(session: Session, happening: Happening, workspace: WorkspaceSettings) -> Sight:
+    return surroundings.sight(session, happening.lead, workspace, facts.of(happening, workspace))
 
 
 def _plan(session: Session, row: SlaClock, workspace: WorkspaceSettings) -> None:

@@ -17,7 +17,7 @@ from crm.workspace import WorkspaceSettings
 from models.lead import Lead
 from rules.order import Order
 from rules.outlook import Outlook
-from rules.vocabulary import Fields
+from rules.vocabulary import Fields, References
 
 
 class StepSettings(BaseModel):
@@ -42,6 +42,13 @@ class Known:
     variables: Mapping[str, Fields]
     territories: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    sources: frozenset[str] | None = None
+
+    @property
+    def references(self) -> References:
+        """What of it a condition may name."""
+        return References(self.lists, self.calendars, self.sources)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,38 @@ ACTIVITY: Fields = MappingProxyType(
         "outcome": "text",
     }
 )
+#: The fields that take only these words.
+CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "lead.status": ("new", "in_progress", "converted", "junk", "merged"),
+        "lead.channel": ("form", "email", "call", "import", "api"),
+        "event.channel": ("form", "email", "call", "import", "api"),
+        "call.direction": ("inbound", "outbound"),
+        "call.result": ("answered", "missed", "busy", "failed", "voicemail", "abandoned"),
+        "activity.type": ("call", "meeting", "task", "email"),
+    }
+)
+#: What `count` can count of a person's past.
+COUNTED = (
+    "lead.created",
+    "form.submitted",
+    "email.received",
+    "call.answered",
+    "call.missed",
+    "call.completed",
+    "voicemail.received",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a condition may name in its workspace, by key; None: it is not checked."""
+
+    lists: frozenset[str] | None = None
+    calendars: frozenset[str] | None = None
+    sources: frozenset[str] | None = None
+
+
 #: The fields of a variable of which nothing is known beforehand: it may be text as well as have any parts.
 ANYTHING: Fields = MappingProxyType({"*": "any"})
 

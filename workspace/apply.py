@@ -16,16 +16,17 @@ from crm.workspace import WorkspaceSettings
 from models.sla import SlaPolicy
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, Territory, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 from rules import ruleset, trial
 from rules.expectation import RuleTest
 from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
-_Document = type[Calendar | Template | SlaPolicy | Territory]
+_Document = type[Calendar | NamedList | Template | SlaPolicy | Territory]
 _DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("calendars", Calendar),
+    ("lists", NamedList),
     ("templates", Template),
     ("sla", SlaPolicy),
     ("territories", Territory),

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from core import secrets
 from core.errors import Invalid
+from models.source import Source
 from models.user import Team, User
-from models.workspace import Calendar, Template, Territory, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
@@ -27,6 +28,7 @@ IDENTITIES = {
     "users": "email",
     "teams": "key",
     "calendars": "key",
+    "lists": "key",
     "forms": "key",
     "mailboxes": "key",
     "lines": "key",
@@ -196,6 +198,12 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
         if file.templates is not None
         else {t.key: t.settings for t in session.scalars(select(Template))},
         variables={},
+        lists=frozenset(
+            [entry.key for entry in file.lists]
+            if file.lists is not None
+            else session.scalars(select(NamedList.key))
+        ),
+        sources=_sources(session, file),
     )
     _, mistakes = read_rules(file.rules, known)
     for mistake in mistakes:
@@ -222,6 +230,12 @@ def _teams(session: Session, file: WorkspaceFile) -> set[str]:
     if file.teams is not None:
         return {t.key for t in file.teams}
     return set(session.scalars(select(Team.key).where(Team.active)))
+
+
+def _sources(session: Session, file: WorkspaceFile) -> frozenset[str]:
+    """The keys of all ways in, also of those that are closed: leads that came by them are still there."""
+    named = {s.key for part in ("forms", "mailboxes", "lines") for s in getattr(file, part) or ()}
+    return frozenset(named | set(session.scalars(select(Source.key))))
 
 
 def _line(document: Document, path: Path, words: str) -> str:

@@ -11,7 +11,7 @@ from models.rule import RulesetVersion
 from models.sla import SlaPolicy
 from models.source import Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Template, Territory, WorkspaceRow
+from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 from workspace.apply import CHANNELS
 
 
@@ -30,6 +30,7 @@ def export(session: Session) -> dict[str, Any]:
     ]
     document["territories"] = [t.settings for t in session.scalars(select(Territory).order_by(Territory.key))]
     document["calendars"] = [c.settings for c in session.scalars(select(Calendar).order_by(Calendar.key))]
+    document["lists"] = [n.settings for n in session.scalars(select(NamedList).order_by(NamedList.key))]
     for part, channel in CHANNELS.items():
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]

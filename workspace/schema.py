@@ -82,6 +82,22 @@ class TerritoryEntry(_Part):
     default: str | None = Field(None, description="Who has all others")
 
 
+class ListEntry(_Part):
+    """A list of values, for conditions: `in_list(lead.email, "competitors")`."""
+
+    key: str = Field(pattern=KEY, description="Short name")
+    name: str = Field("", description="What people call it")
+    values: list[str] = Field(max_length=100_000, description="Texts, addresses or domains")
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        """A number, such as a postcode, is written down as one and meant as a text."""
+        if not isinstance(value, list):
+            return value
+        return [str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v for v in value]
+
+
 class TemplateEntry(_Part):
     """A text to send; may name fields, such as {{ lead.name }}."""
 
@@ -99,6 +115,7 @@ class WorkspaceFile(_Part):
     teams: list[TeamEntry] | None = Field(None, description="Who shares leads")
     territories: list[TerritoryEntry] | None = Field(None, description="Who has which territory")
     calendars: list[CalendarSettings] | None = Field(None, description="When we work")
+    lists: list[ListEntry] | None = Field(None, description="Values that conditions ask for")
     forms: list[FormSettings] | None = Field(None, description="Ways in: forms")
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import cel
 from pydantic import ConfigDict, Field
 
+from rules import surroundings
 from rules.condition import Condition, unchecked
+from rules.sight import Sight
 from rules.step import CourseStep, Known, StepContext, StepSettings, Turn
 
 
@@ -34,7 +35,7 @@ class Branch(CourseStep[BranchSettings]):
 
     def check(self, settings: BranchSettings, known: Known) -> None:
         """The condition must be right."""
-        Condition(settings.if_, known.variables)
+        Condition(settings.if_, known.variables, known.references)
 
     def summary(self, settings: BranchSettings) -> str:
         """On what."""
@@ -44,11 +45,12 @@ class Branch(CourseStep[BranchSettings]):
         """Both ways."""
         return {"then": settings.then, "else": settings.else_}
 
-    def is_true(self, settings: BranchSettings, facts: Mapping[str, Any]) -> bool:
+    def is_true(self, settings: BranchSettings, seen: Sight) -> bool:
         """Whether it goes the first way."""
-        return unchecked(settings.if_).evaluate(cel.Context(dict(facts)))[0]
+        return unchecked(settings.if_).evaluate(seen)[0]
 
     def turn(self, context: StepContext, settings: BranchSettings) -> Turn:
         """Looks, and goes."""
-        matched = self.is_true(settings, context.facts)
+        seen = surroundings.sight(context.session, context.lead, context.workspace, context.facts)
+        matched = self.is_true(settings, seen)
         return Turn(f"{settings.if_}: {'yes' if matched else 'no'}", into="then" if matched else "else")

@@ -74,7 +74,7 @@ class Wait(CourseStep[WaitSettings]):
             if trigger is None or trigger.name in ("manual", "cron"):
                 raise Invalid(f"there is no '{settings.for_}' to wait for{nearest(settings.for_, TRIGGERS)}")
             if settings.where is not None:
-                Condition(settings.where, trigger.variables)
+                Condition(settings.where, trigger.variables, known.references)
         if settings.length is not None:
             due.check(settings.length, settings.calendar, known)
 

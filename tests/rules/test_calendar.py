@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -116,3 +116,19 @@ def test_a_calendar_that_hardly_opens_does_not_count_for_ever() -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        ("2026-11-23 10:00", "2026-11-23 11:30", 1.5),
+        ("2026-11-23 17:00", "2026-11-24 10:00", 2),
+        ("2026-11-27 17:30", "2026-11-30 09:30", 1),
+        ("2026-11-19 17:00", "2026-11-23 09:00", 1),  # 20 November is a holiday
+        ("2026-11-22 03:00", "2026-11-22 04:00", 0),
+        ("2026-11-23 11:00", "2026-11-23 10:00", 0),
+    ],
+)
+def test_the_working_time_between_two_moments(start: str, end: str, hours: float) -> None:
+    office, zone = calendar("America/Sao_Paulo", holidays="BR-SP"), "America/Sao_Paulo"
+    assert office.between(local(zone, start), local(zone, end)) == timedelta(hours=hours)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-import cel
 import pytest
 
 from core.errors import Invalid
 from rules.condition import Condition
+from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
+from rules.workings import Surroundings
 
+AROUND = Surroundings(now=datetime(2026, 11, 23, 15, tzinfo=UTC), zone=ZoneInfo("UTC"), country="BR")
 VARIABLES = TRIGGERS["lead.created"].variables
 
 
 def evaluate(text: str, lead: dict[str, Any]) -> tuple[bool, list[Any]]:
     lead = {"fields": {}, "tags": [], "name": "", **lead}
     return Condition(text, VARIABLES).evaluate(
-        cel.Context({"lead": lead, "event": {}, "workspace": {"country": "BR"}})
+        Sight({"lead": lead, "event": {}, "workspace": {"country": "BR"}}, AROUND)
     )
 
 
@@ -34,7 +40,23 @@ def evaluate(text: str, lead: dict[str, Any]) -> tuple[bool, list[Any]]:
         ("lead.fields.employees >= 200", {"fields": {"employees": None}}, False),
         ("lead.fields.employees >= 200", {"fields": {"employees": "many"}}, False),
         ("!(lead.fields.employees >= 200)", {}, False),
-        ("lead.score / 0 == 1", {"score": 1}, False),
+        ("lead.score / lead.number == 1", {"score": 1, "number": 0}, False),
+        ("lead.fields.employees != 200", {}, False),
+        ("lead.fields.employees != 200", {"fields": {"employees": None}}, False),
+        ("lead.owner != 'ana@acme.test'", {"owner": None}, False),
+        ("lead.tags[7] == 'vip'", {"tags": ["vip"]}, False),
+        # whether something is empty can always be told, however it is empty and however it is asked
+        ("lead.owner == null", {"owner": None}, True),
+        ("lead.company == null && !has(lead.company)", {"company": ""}, True),
+        ('lead.fields.size == "" && null == lead.fields.size', {}, True),
+        ("has(lead.fields.a.b)", {}, False),
+        ('lead.fields["the size"] == null', {}, True),
+        ('lead.fields["the size"] != ""', {"fields": {"the size": 0}}, True),
+        ("lead.tags.filter(t, t != '').size() == 1", {"tags": ["", "vip"]}, True),
+        # a whole number goes together with a fraction
+        ("lead.score * 1.5 > 7.0 && 0.5 + lead.score / 2.0 == 3.0", {"score": 5}, True),
+        ("lead.fields.price * 1.5 == 3.0", {"fields": {"price": 2}}, True),
+        ("lead.score == 5.0", {"score": 5}, True),
         # but the other side of an 'or' still counts, as in CEL
         ("lead.fields.employees >= 200 || lead.score > 5", {"score": 6}, True),
         ("lead.score > 5 || lead.fields.employees >= 200", {"score": 6}, True),
@@ -98,7 +120,7 @@ def test_a_mistake_is_refused_with_its_place(text: str, words: str) -> None:
     ):
         condition = Condition(text, VARIABLES)
         # an expression that is no mistake by itself must at least never be true
-        assert condition.evaluate(cel.Context({"lead": {}}))[0] is False
+        assert condition.evaluate(Sight({"lead": {}}, AROUND))[0] is False
         raise Invalid("there is no harm")
 
 
@@ -106,3 +128,46 @@ def test_a_hostile_pattern_over_a_long_text_ends_soon() -> None:
     start = time.monotonic()
     evaluate('lead.name.matches("(a+)+$")', {"name": "a" * 1_000_000 + "b"})
     assert time.monotonic() - start < 2  # a back-tracking engine would need longer than the universe has
+
+
+ODD: list[Any] = [
+    2**80,
+    -(2**63) - 1,
+    float("nan"),
+    Decimal("1.5"),
+    b"x",
+    "\ud800",
+    "a\0b",
+    date(2026, 11, 23),
+    datetime(2026, 11, 23, tzinfo=UTC).replace(tzinfo=None),
+    {1: {None: {"x"}}},
+    [None, [object()]],
+    "x" * 2_000_000,
+    list(range(10_000)),
+]
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda v: type(v).__name__)
+def test_whatever_a_field_holds_other_conditions_can_still_be_evaluated(value: Any) -> None:
+    matched, parts = evaluate(
+        'lead.fields.odd == 1 || lead.fields.odd.contains("q") || lead.score == 1',
+        {"fields": {"odd": value}, "score": 1},
+    )
+    assert matched
+    json.dumps([part.as_data() for part in parts], allow_nan=False).encode()
+
+
+def test_a_condition_looks_at_so_much_of_a_text_and_of_a_list_and_no_more() -> None:
+    big = {"name": "a" * 200_000, "tags": ["x"] * 1000}
+    assert evaluate("lead.name.size() == 100000 && lead.tags.size() == 500", big)[0]
+
+
+def test_lists_looked_through_inside_lists_end_soon() -> None:
+    many = {"fields": {"l": list(range(100_000))}}
+    start = time.monotonic()
+    evaluate("lead.fields.l.exists(a, lead.fields.l.exists(b, a + b < 0))", many)
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_chain_is_evaluated() -> None:
+    assert evaluate(" || ".join(["lead.score > 1"] * 124) + " || lead.score == 1", {"score": 1})[0]

@@ -46,6 +46,29 @@ def test_what_is_exported_and_applied_again_changes_nothing(session: Session, tm
     assert apply(session, check(session, read_text(tmp_path, text)), by="test") == []
 
 
+def test_lists_are_applied_exported_and_checked_like_the_rest(session: Session, tmp_path: Path) -> None:
+    lists = "  - {key: rivals, name: Rivals, values: [acme.com, 1234]}"
+    rules = "  - {name: r, on: lead.created, when: 'in_list(lead.email, \"%s\")', do: [add_tag: x]}"
+    changes = [str(c) for c in configure_in(session, lists=lists, rules=rules % "rivals")]
+    assert "+ list rivals" in changes
+    text = document.write(export(session))
+    assert "rivals" in text
+    assert apply(session, check(session, read_text(tmp_path, text)), by="test") == []
+    changed = configure_in(session, lists=lists.replace("1234", "1235"))
+    assert [str(c) for c in changed] == ["~ list rivals (values)"]
+    with pytest.raises(Invalid, match="there is no list 'rivls'; did you mean 'rivals'"):
+        configure_in(session, rules=rules % "rivls")
+    with pytest.raises(Invalid, match="'rivals' stands twice in lists"):
+        configure_in(session, lists=f"{lists}\n{lists}")
+
+
+def test_a_source_that_is_none_is_told_where_a_condition_names_it(session: Session) -> None:
+    rules = "  - {name: r, on: lead.created, when: 'lead.source == \"%s\"', do: [add_tag: x]}"
+    configure_in(session, rules=rules % "contact")
+    with pytest.raises(Invalid, match=r"'lead.source' is never 'contcat'; did you mean 'contact'"):
+        configure_in(session, rules=rules % "contcat")
+
+
 def test_a_changed_file_says_what_it_changes(session: Session) -> None:
     configure_in(session, rules=RULES)
     text = WORKSPACE.replace("name: Bruno", "name: Bruno Reis").replace("{key: open}", "{key: other}")

@@ -1,0 +1,113 @@
+"""Checks what stands written out in a condition: words, patterns, names of lists, zones, times. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from zoneinfo import available_timezones
+
+import cel
+
+from core.errors import Invalid
+from rules import duration
+from rules.cel import Node, constant, mistake_at, path_of
+from rules.functions import FUNCTIONS, Function
+from rules.vocabulary import CHOICES, COUNTED, References, nearest
+
+_MOST_PATTERNS = 10
+_MOST_LISTED = 8
+_LONGEST_PATTERN = 500
+_MOST_REPEATED = 100
+_REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+
+
+def check_patterns(tree: Node) -> None:
+    """Raises Invalid for a pattern that is none, or that would be dear to look for."""
+    patterns = [n for n in tree.walk() if n.kind == "call" and n.method and n.word == "matches"]
+    if len(patterns) > _MOST_PATTERNS:
+        raise mistake_at(patterns[_MOST_PATTERNS].start, f"more than {_MOST_PATTERNS} patterns")
+    for node in patterns:
+        _check_pattern(node.parts[1])
+
+
+def check_choice(field: Node, word: Node, known: References) -> None:
+    """Raises Invalid for a word that the field never is."""
+    said = constant(word)
+    if not isinstance(said, str) or said == "":
+        return
+    path = path_of(field)
+    name = ".".join(path) if path else ""
+    choices: Iterable[str] | None = CHOICES.get(name)
+    if name == "lead.source":
+        choices = known.sources
+    elif name in ("workspace.timezone",):
+        choices = available_timezones()
+    elif field.kind == "call" and not field.method and field.word in FUNCTIONS:
+        name, choices = field.word, FUNCTIONS[field.word].choices or None
+    if choices is not None and said not in choices:
+        hint = nearest(said, choices)
+        if not hint and len(known_words := sorted(choices)) <= _MOST_LISTED:
+            hint = f"; it is {', '.join(known_words)}"
+        raise mistake_at(word.start, f"'{name}' is never '{said}'{hint}")
+
+
+def check_readable(node: Node) -> None:
+    """Raises Invalid for a literal that no time or length of time can be read from."""
+    said = constant(node.parts[0])
+    if node.word not in ("timestamp", "duration") or said is None:
+        return
+    example = "2026-11-23T00:00:00Z" if node.word == "timestamp" else "90m"
+    try:
+        cel.evaluate(f'{node.word}("{said}")')
+    except (ValueError, RuntimeError, TypeError):
+        raise mistake_at(
+            node.parts[0].start, f"'{said}' is no {node.word}; write, for example, \"{example}\""
+        ) from None
+
+
+def check_written(node: Node, function: Function, known: References) -> None:
+    """Raises Invalid for a list, calendar, zone, event or period that is none."""
+    for place, what in function.written.items():
+        if place >= len(node.parts):
+            continue
+        part = node.parts[place]
+        said = constant(part)
+        if not isinstance(said, str):
+            raise mistake_at(part.start, f"'{function.name}' wants the {what} written out, in quotes")
+        if what == "period":
+            try:
+                business = duration.parse(said).business
+            except Invalid as error:
+                raise mistake_at(part.start, str(error)) from None
+            if business:
+                raise mistake_at(part.start, "the period is plain time, such as '30 days'")
+            continue
+        names = {
+            "list": known.lists,
+            "calendar": known.calendars,
+            "zone": available_timezones(),
+            "event": COUNTED,
+        }[what]
+        if names is not None and said not in names:
+            words = {"zone": "time zone", "event": "event to count"}.get(what, what)
+            raise mistake_at(part.start, f"there is no {words} '{said}'{nearest(said, names)}")
+
+
+def _check_pattern(node: Node) -> None:
+    """Raises Invalid for a pattern that is none, or that would be dear to look for."""
+    if node.kind != "literal":
+        raise mistake_at(node.start, "the pattern of 'matches' is written out, in quotes")
+    if len(node.word) > _LONGEST_PATTERN:
+        raise mistake_at(node.start, f"a pattern is no longer than {_LONGEST_PATTERN} characters")
+    repeated = 1
+    for least, most in _REPEATED.findall(node.word):
+        repeated *= max(int(most or least), 1)
+    if repeated > _MOST_REPEATED:
+        raise mistake_at(
+            node.start, f"the pattern repeats a part {repeated} times; {_MOST_REPEATED} is the most"
+        )
+    try:
+        cel.evaluate(f'"".matches({node.word})')
+    except (ValueError, RuntimeError) as error:
+        words = str(error).rpartition("error: ")[2].partition(". Check")[0]
+        raise mistake_at(node.start, f"this is no pattern: {words[:200]}") from None
