@@ -86,6 +86,14 @@ class LookedAt(BaseModel):
         )
 
 
+class PassedOver(BaseModel):
+    """Rules that could not match, all for the same reason."""
+
+    part: str = Field(description="The part of their conditions that was not true")
+    saw: dict[str, Any]
+    rules: int = Field(description="How many")
+
+
 class Trace(BaseModel):
     """One happening, and the rules that were looked at for it."""
 
@@ -95,6 +103,7 @@ class Trace(BaseModel):
     event_id: str | None
     ruleset_version: int | None
     rules: list[LookedAt]
+    passed: list[PassedOver] = Field(description="Among many rules: those that could not match, together")
 
 
 @resource.get("/leads/<row:id>/trace", responses={200: Page[Trace], **refused(404)})
@@ -113,6 +122,7 @@ def get_trace(path: RowPath, query: PageQuery) -> Response:
             event_id=row.event_id,
             ruleset_version=row.ruleset_version_id,
             rules=[LookedAt.of(entry, steps) for entry in row.rules],
+            passed=[PassedOver(**entry) for entry in row.passed],
         )
         for row in rows
     ]

@@ -120,7 +120,11 @@ class Trace(Base):
     trigger: Mapped[str] = mapped_column(Word)
     at: Mapped[datetime]
     ruleset_version_id: Mapped[int | None] = mapped_column(ForeignKey("ruleset_version.id"))
+    # Each rule that was looked at. Among many, those that could not match are only told together, in
+    # `passed`; `seen` is what they were judged by: the values from a place in the rules' order on.
     rules: Mapped[list[Any]]
+    passed: Mapped[list[Any]] = mapped_column(default=list)
+    seen: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class CronRule(Base):

@@ -5,7 +5,7 @@ All of it inside the caller's transaction: a lead and its routing become visible
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
@@ -19,9 +19,9 @@ from models.lead import OPEN
 from models.rule import Run, RunState, StepRow, StepState
 from rules import facts, sla, surroundings
 from rules.condition import unchecked
+from rules.looking import FEW, Looked
 from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
 from rules.ruleset import active, version
-from rules.schema import Rule
 from rules.sight import Sight
 from rules.walk import Walk
 
@@ -167,21 +167,29 @@ def _sight(reaction: Reaction, happening: Happening) -> Sight:
 
 
 def _look(reaction: Reaction, happening: Happening, depth: int) -> None:
-    if reaction.ruleset is None:
+    ruleset = reaction.ruleset
+    if ruleset is None:
         return
     if happening.trigger == STARTED:
-        named = reaction.ruleset.named.get(happening.data["rule"])
-        rules: Sequence[Rule] = [named] if named is not None and named.active else []
-    else:
-        rules = reaction.ruleset.rules.get(happening.trigger, ())
-    if not rules:
+        named = ruleset.named.get(happening.data["rule"])
+        if named is not None and named.active:
+            trace(
+                reaction,
+                happening,
+                [consider(reaction, happening, named, depth, _sight(reaction, happening))],
+            )
         return
+    matcher = ruleset.matchers.get(happening.trigger)
+    if matcher is None:
+        return
+    looked = Looked(matcher, everything=len(matcher.rules) <= FEW)
     seen = _sight(reaction, happening)
-    entries = []
-    for rule in rules:
-        entry = consider(reaction, happening, rule, depth, seen)
-        entries.append(entry)
+    place = looked.next(seen)
+    while place is not None:
+        entry = consider(reaction, happening, matcher.rules[place], depth, seen)
+        looked.entries.append(entry)
         if "run" in entry:
             # The next rule sees what this one did.
             seen = _sight(reaction, happening)
-    trace(reaction, happening, entries)
+        place = looked.next(seen, anew="run" in entry)
+    trace(reaction, happening, looked.entries, passed=looked.passed(), seen=looked.seen)

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, selectinload
 from core.errors import Invalid
 from models.lead import Lead
 from models.rule import Run, StepRow, Trace
+from rules.looking import why_not
+from rules.ruleset import version
 from rules.schema import planned
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
@@ -28,6 +30,7 @@ class Explained:
     event_id: str | None
     ruleset_version: int | None
     rules: list[dict[str, Any]]
+    passed: list[dict[str, Any]]
 
     def as_data(self) -> dict[str, Any]:
         """For programs."""
@@ -37,6 +40,7 @@ class Explained:
             "event_id": self.event_id,
             "ruleset_version": self.ruleset_version,
             "rules": self.rules,
+            "passed": self.passed,
         }
 
     def as_text(self, zone: ZoneInfo) -> Iterator[str]:
@@ -55,6 +59,9 @@ class Explained:
                 inside = "  " * step["path"].count(".")
                 result = f", {step['result']}" if step["result"] else ""
                 yield f"      {inside}→ {step['kind']}: {step['state']}{result}"
+        for passed in self.passed:
+            saw = ", ".join(f"{name} = {value!r}" for name, value in passed["saw"].items())
+            yield f"  ✗ {passed['rules']} more rules: {passed['part']}   saw {saw}"
 
 
 def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[Explained] | None:
@@ -71,9 +78,33 @@ def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[
             for entry in trace.rules
             if rule is None or entry["rule"] == rule
         ]
-        if rules:
-            found.append(Explained(trace.trigger, trace.at, trace.event_id, trace.ruleset_version_id, rules))
+        if rule is not None and not rules and trace.passed:
+            rules = _passed_over(session, trace, rule)
+        if rules or (rule is None and trace.passed):
+            passed = trace.passed if rule is None else []
+            found.append(
+                Explained(trace.trigger, trace.at, trace.event_id, trace.ruleset_version_id, rules, passed)
+            )
     return found
+
+
+def _passed_over(session: Session, trace: Trace, name: str) -> list[dict[str, Any]]:
+    """The entry of a rule that was only told together with others."""
+    if trace.ruleset_version_id is None:
+        return []
+    rules = version(session, trace.ruleset_version_id)
+    rule, matcher = rules.named.get(name), rules.matchers.get(trace.trigger)
+    if rule is None or matcher is None or rule.trigger != trace.trigger:
+        return []
+    part = why_not(matcher, rule, trace.seen)
+    return [
+        {
+            "rule": name,
+            "matched": False,
+            "condition": rule.condition.text if rule.condition else None,
+            "parts": [part.as_data()] if part is not None else [],
+        }
+    ]
 
 
 def _words(row: StepRow) -> str:

@@ -134,7 +134,14 @@ def cancel(session: Session, run: Run, why: str) -> None:
         run.state = RunState.CANCELLED
 
 
-def trace(reaction: Reaction, happening: Happening, entries: list[dict[str, Any]]) -> None:
+def trace(
+    reaction: Reaction,
+    happening: Happening,
+    entries: list[dict[str, Any]],
+    *,
+    passed: list[dict[str, Any]] | None = None,
+    seen: list[dict[str, Any]] | None = None,
+) -> None:
     """Keeps why."""
     reaction.session.add(
         Trace(
@@ -144,5 +151,7 @@ def trace(reaction: Reaction, happening: Happening, entries: list[dict[str, Any]
             at=clock.now(),
             ruleset_version_id=reaction.ruleset.version if reaction.ruleset else None,
             rules=entries,
+            passed=passed or [],
+            seen=seen or [],
         )
     )

@@ -13,6 +13,7 @@ from core import clock
 from core.ids import keyed
 from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
+from rules.matching import Matcher
 from rules.schema import Rule, by_trigger, read
 
 _MOST_KEPT = 16
@@ -26,6 +27,7 @@ class Ruleset:
     version: int
     rules: Mapping[str, tuple[Rule, ...]]
     named: Mapping[str, Rule]
+    matchers: Mapping[str, Matcher[Rule]]
 
 
 def active(session: Session) -> Ruleset | None:
@@ -53,7 +55,9 @@ def _ready(session: Session, number: int, content_hash: str) -> Ruleset:
         rules, _ = read(session.get_one(RulesetVersion, number).rules)
         while len(_kept) >= _MOST_KEPT:
             _kept.pop(next(iter(_kept)))
-        _kept[key] = Ruleset(number, by_trigger(rules), {rule.name: rule for rule in rules})
+        groups = by_trigger(rules)
+        matchers = {trigger: Matcher(group) for trigger, group in groups.items()}
+        _kept[key] = Ruleset(number, groups, {rule.name: rule for rule in rules}, matchers)
     return _kept[key]
 
 

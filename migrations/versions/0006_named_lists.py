@@ -1,4 +1,4 @@
-"""named lists: values that conditions ask for
+"""named lists: values that conditions ask for; traces among many rules
 
 Revision: 0006
 Follows: 0005
@@ -21,7 +21,19 @@ def upgrade() -> None:
         sa.Column('settings', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
         sa.PrimaryKeyConstraint('key', name=op.f('pk_named_list')),
     )
+    with op.batch_alter_table('trace') as batch_op:
+        for name in ('passed', 'seen'):
+            column = sa.Column(
+                name,
+                sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'),
+                server_default=sa.text("'[]'"),
+                nullable=False,
+            )
+            batch_op.add_column(column)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('trace') as batch_op:
+        batch_op.drop_column('seen')
+        batch_op.drop_column('passed')
     op.drop_table('named_list')
