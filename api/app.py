@@ -18,6 +18,7 @@ from api import (
     events,
     new_lead,
     refusals,
+    rulesets,
     runs,
     sources,
     timeline,
@@ -34,7 +35,20 @@ from core.errors import PortariaError
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
 # Making a lead is a route of the group that reads them: `new_lead` adds it there.
-for part in (new_lead, timeline, trace, runs, accept, comments, calls, activities, events, sources, users):
+for part in (
+    new_lead,
+    timeline,
+    trace,
+    runs,
+    rulesets,
+    accept,
+    comments,
+    calls,
+    activities,
+    events,
+    sources,
+    users,
+):
     v1.register_api(part.resource)
 
 

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     max_mail_bytes: int = Field(
         50 * MIB, validation_alias="PORTARIA_MAX_MAIL_BYTES", ge=1024, description="One e-mail"
     )
+    trace_days: int = Field(
+        365, validation_alias="PORTARIA_TRACE_DAYS", ge=1, description="Days for which is kept why"
+    )
     private_destinations: bool = Field(
         False,
         validation_alias="PORTARIA_PRIVATE_DESTINATIONS",

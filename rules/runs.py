@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from rules import engine, facts
 from rules.order import MailOrder, Order
 from rules.schema import PlannedStep, planned
 from rules.step import DeferredStep, StepContext
+from rules.steps import STEPS
 from rules.walk import seen_by, settle
 
 #: How long one attempt may take before another worker takes the step over.
@@ -76,7 +78,7 @@ def claim(session: Session, step_id: int) -> Job | None:
         return None
     # Counted before it is made, so that an attempt which takes its process down is counted too.
     row.attempts += 1
-    if row.attempts > len(WAITS) + 1:
+    if row.attempts > _most(row):
         _end(session, row, StepState.FAILED, "was tried too often, the last time without an answer")
         return None
     try:
@@ -97,11 +99,11 @@ def broken(session: Session, step_id: int, words: str) -> None:
     if row is None:
         return
     row.attempts += 1
-    if row.attempts > len(WAITS):
+    if row.attempts >= _most(row):
         _end(session, row, StepState.FAILED, words)
         return
     row.result = words
-    row.due_at = clock.now() + WAITS[row.attempts - 1]
+    row.due_at = clock.now() + _wait(row.attempts)
 
 
 def retry(session: Session, step_id: int) -> StepRow:
@@ -140,6 +142,17 @@ def skip(session: Session, step_id: int, *, by: str) -> StepRow:
     else:
         settle(row.run, session.scalars(select(StepRow).where(StepRow.run_id == row.run_id)))
     return row
+
+
+def _most(row: StepRow) -> int:
+    """How often a step of this kind is tried; a kind that is no more is as others."""
+    step = STEPS.get(row.kind)
+    return step.attempts if isinstance(step, DeferredStep) else len(WAITS) + 1
+
+
+def _wait(attempt: int) -> timedelta:
+    """How long after this attempt, with something at random: many that failed at once come back apart."""
+    return WAITS[min(attempt, len(WAITS)) - 1] * random.uniform(1, 1.2)  # noqa: S311  no secret
 
 
 def _held_up(step: PlannedStep) -> bool:
@@ -196,10 +209,10 @@ def failed(session: Session, job: Job, words: str, *, retry: bool, after: timede
     row = _held(session, job)
     if row is None:
         return
-    if retry and job.attempt <= len(WAITS):
+    if retry and job.attempt < _most(row):
         row.state = StepState.READY
         row.lease_until = None
-        row.due_at = clock.now() + max(WAITS[job.attempt - 1], after or timedelta())
+        row.due_at = clock.now() + max(_wait(job.attempt), after or timedelta())
         row.result = words
         return
     _end(session, row, StepState.FAILED, words)

@@ -153,7 +153,12 @@ class ImmediateStep(Step[S]):
 
 
 class DeferredStep(Step[S]):
-    """Is carried out by a worker, in its own time and with its own attempts."""
+    """Is carried out by a worker, in its own time and with its own attempts.
+
+    `attempts`: how often it is tried at most; the waits between them are those of `rules.runs`.
+    """
+
+    attempts: ClassVar[int] = 9
 
     def holds_up(self, settings: S) -> bool:
         """Whether the run's next steps need what comes of it; else they do not wait for it."""

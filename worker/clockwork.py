@@ -9,18 +9,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core import clock, cron, db
 from core.ids import new_id
 from core.logs import logger
+from core.settings import settings
 from crm import workspace
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
 from models.offer import Offer, OfferState
-from models.rule import CronRule
+from models.rule import CronRule, Trace
 from models.sla import SlaClock
 from models.timeline import TimelineEntry
 from rules import engine, ruleset, sla
@@ -32,6 +33,7 @@ OVERDUE_AFTER = timedelta(minutes=15)
 #: Times of a rule that were missed longer ago than this are not made up for.
 _CAUGHT_UP = timedelta(days=1)
 _MOST = 200
+_CHUNK = 1000
 log = logger(__name__)
 
 
@@ -152,6 +154,21 @@ def _tell_idle(session: Session, lead_id: int, before: int, days: int) -> int:
     happening = Happening("lead.idle", lead, {"days": days})
     engine.react(session, [happening], workspace=workspace.load(session), event_id=new_id())
     return 1
+
+
+def forget_traces() -> int:
+    """Deletes what was kept for longer than the operator said of why leads went where they went."""
+    before = clock.now() - timedelta(days=settings().trace_days)
+    forgotten = 0
+    while True:
+        with db.unit_of_work() as session:
+            ids = session.scalars(
+                select(Trace.id).where(Trace.at < before).order_by(Trace.id).limit(_CHUNK)
+            ).all()
+            session.execute(delete(Trace).where(Trace.id.in_(ids)))
+        forgotten += len(ids)
+        if len(ids) < _CHUNK:
+            return forgotten
 
 
 def cron_rules() -> int:

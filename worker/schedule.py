@@ -69,6 +69,7 @@ def run(stop: threading.Event) -> None:
         (1.0, clockwork.first_answers),
         (2.0, clockwork.waiting_leads),
         (600.0, clockwork.idle_leads),
+        (3600.0, clockwork.forget_traces),
     )
     leader.renew()
     scheduler = BackgroundScheduler(

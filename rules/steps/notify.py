@@ -51,6 +51,7 @@ class Notify(DeferredStep[NotifySettings]):
     `{"type": "notify", "text", "lead": {...}}`."""
 
     name = "notify"
+    attempts = 6  # what is told hours later is no news any more
     label = "Notify"
     settings = NotifySettings
 

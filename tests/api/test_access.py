@@ -21,18 +21,20 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 READ = [
     "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1",
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
-    "/leads/1/offers",
+    "/leads/1/offers", "/rulesets", "/rulesets/1",
 ]  # fmt: skip
 WRITE = [
     "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
-    "/activities/1/complete", "/activities/1/cancel", "/leads/1/accept",
+    "/activities/1/complete", "/activities/1/cancel", "/leads/1/accept", "/rulesets/check",
 ]  # fmt: skip
+RULING = ["/rulesets", "/rulesets/backtest", "/rulesets/1/rollback"]
 ALL = ("admin", "manager", "agent", "read-only")
 MATRIX = (
     [("GET", path, ALL) for path in READ]
     + [("POST", path, ("admin", "manager", "agent")) for path in WRITE]
     + [("GET", f"/events/{NOBODY}/raw", ("admin", "manager"))]
     + [("POST", f"/events/{NOBODY}/replay", ("admin", "manager"))]
+    + [("POST", path, ("admin", "manager")) for path in RULING]
 )
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from core import clock, db
 from core.cron import following, parse
 from core.errors import Invalid
+from core.settings import settings
 from crm import activities
 from models.activity import Activity
 from models.lead import Lead
-from models.rule import Run
+from models.rule import Run, Trace
 from tests.factories import NOON, configure, enquire
 from worker import clockwork
 
@@ -103,6 +104,21 @@ def test_an_idle_lead_is_told_of_once_a_day(database: db.Database) -> None:
             clockwork.idle_leads()
     with database.reading() as session:
         assert len(session.scalars(select(Run)).all()) == 3
+
+
+def test_why_is_kept_for_as_long_as_was_said(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTARIA_TRACE_DAYS", "30")
+    monkeypatch.setattr(clockwork, "_CHUNK", 2)
+    settings.cache_clear()
+    configure(rules="  - {name: r, on: lead.created, do: [score: 1]}")
+    for days in (0, 1, 2, 29, 31):
+        with clock.frozen(NOON + timedelta(days=days)), database.unit_of_work() as session:
+            enquire(session, emails=(f"{days}@x.test",))
+    with clock.frozen(NOON + timedelta(days=32, seconds=1)):
+        assert clockwork.forget_traces() == 3
+        assert clockwork.forget_traces() == 0
+    with database.reading() as session:
+        assert [t.lead_id for t in session.scalars(select(Trace))] == [4, 5]
 
 
 CRON = """
