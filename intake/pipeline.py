@@ -37,19 +37,23 @@ _ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 
 
-def process(session: Session, event: InboundEvent) -> None:
+def process(session: Session, event: InboundEvent, *, careful: bool = True) -> None:
     """All of the event's effects, once: a second time finds them and only closes the event.
 
+    With `careful=False` a mistake in a rule's step fails the whole, to be tried again with care.
     Raises Unreadable, Ignored or Quarantined for what becomes no lead; then nothing is written.
     """
     if not _effects_stand(session, event):
+        row = session.get(WorkspaceRow, 1)  # held here, it is read once
         source = session.get_one(Source, event.source_id)
         settings = _settings(session, source, ADAPTERS[event.adapter])
         here = workspace.load(session)
-        passage = _Passage(session, event, source, settings, here, settings.country or here.country)
+        country = settings.country or here.country
+        passage = _Passage(session, event, source, settings, here, country, careful)
         found = _parsed(event, settings)
         lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
         event.lead_id = lead.id if lead else None
+        del row
     journal.close(event, EventState.PROCESSED)
 
 
@@ -74,6 +78,7 @@ class _Passage:
     settings: Any
     here: WorkspaceSettings
     country: str
+    careful: bool
 
     def capture(self, submission: Submission) -> Capture:
         """The submission's lead."""
@@ -83,10 +88,18 @@ class _Passage:
 
     def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
         """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all."""
-        engine.react(self.session, happenings, workspace=self.here, event_id=self.event.id)
+        self._tell(happenings)
         if lead.owner_id is None:
-            happened = ladder.catch(self.session, lead, self.here)
-            engine.react(self.session, happened, workspace=self.here, event_id=self.event.id)
+            self._tell(ladder.catch(self.session, lead, self.here))
+
+    def _tell(self, happenings: Iterable[Happening]) -> None:
+        engine.react(
+            self.session,
+            happenings,
+            workspace=self.here,
+            event_id=self.event.id,
+            careful=self.careful,
+        )
 
 
 def warm(session: Session) -> None:

@@ -10,7 +10,7 @@ from models.lease import Lease
 from models.mailbox import MailboxPosition
 from models.offer import Offer, OfferState
 from models.rule import CronRule, Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
-from models.sla import SlaClock, SlaPolicy, SlaState
+from models.sla import SlaClock, SlaState
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
@@ -44,7 +44,6 @@ __all__ = [
     "Run",
     "RunState",
     "SlaClock",
-    "SlaPolicy",
     "SlaState",
     "Source",
     "StepRow",

@@ -22,17 +22,6 @@ class SlaState(StrEnum):
     ENDED = "ended"  # the lead was closed before anybody answered
 
 
-class SlaPolicy(Base):
-    """A promise about answers, as the workspace file says it."""
-
-    __tablename__ = "sla_policy"
-
-    key: Mapped[str] = mapped_column(Word, primary_key=True)
-    # The order of the file: the first whose condition is true counts.
-    position: Mapped[int] = mapped_column(default=0)
-    settings: Mapped[dict[str, Any]]
-
-
 class SlaClock(Base):
     """One lead's clock, started with the lead and moved on by rules.sla alone."""
 

@@ -19,6 +19,8 @@ class WorkspaceRow(Base):
     settings: Mapped[dict[str, Any]]
     # The values of the ${NAMES} used in the workspace file, as they were when it was applied; sealed.
     environment: Mapped[str] = mapped_column(default="")
+    # The promises about first answers, in their order: see rules.sla.
+    sla: Mapped[list[Any]] = mapped_column(default=list)
     ruleset_version_id: Mapped[int | None] = mapped_column(Key)
 
 

@@ -29,13 +29,22 @@ __all__ = ["again", "cancel", "go_on", "react", "start"]
 
 
 def react(
-    session: Session, happenings: Iterable[Happening], *, workspace: WorkspaceSettings, event_id: str
+    session: Session,
+    happenings: Iterable[Happening],
+    *,
+    workspace: WorkspaceSettings,
+    event_id: str,
+    careful: bool = True,
 ) -> None:
     """Lets the rules in force react to these happenings, and to what their own steps make happen.
 
-    `event_id` names the cause: the same cause never starts the same rule twice.
+    `event_id` names the cause: the same cause never starts the same rule twice. With `careful=False` a
+    step that breaks takes the transaction with it: for whoever tries again with care.
     """
-    reaction = Reaction(session, workspace, event_id, event_id, active(session), clock.now())
+    happenings = list(happenings)
+    if not happenings:
+        return
+    reaction = Reaction(session, workspace, event_id, event_id, active(session), clock.now(), careful=careful)
     reaction.waiting.extend((h, 0) for h in happenings)
     _go(reaction)
 
@@ -97,7 +106,11 @@ def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
 def _go(reaction: Reaction) -> None:
     while reaction.waiting:
         happening, depth = reaction.waiting.popleft()
-        sla.attend(reaction.session, happening, reaction.workspace)
+        if happening.trigger == "lead.created":
+            reaction.newborn.add(happening.lead.id)
+            reaction.waits = sla.start(reaction.session, happening, reaction.workspace) or reaction.waits
+        elif happening.lead.id not in reaction.newborn or reaction.waits:
+            sla.attend(reaction.session, happening, reaction.workspace)
         _attend(reaction, happening)
         _look(reaction, happening, depth)
 
@@ -122,7 +135,7 @@ def _continue(reaction: Reaction, row: StepRow, happening: Happening) -> None:
 def _attend(reaction: Reaction, happening: Happening) -> None:
     """Wakes the lead's runs that wait for this, and ends those that need not wait any longer."""
     session, lead = reaction.session, happening.lead
-    if happening.trigger == "lead.created":
+    if lead.id in reaction.newborn and not reaction.waits:
         return  # nothing can wait for what was not there
     rows = session.scalars(
         select(StepRow)

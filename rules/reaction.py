@@ -43,6 +43,12 @@ class Reaction:
     began: datetime
     waiting: deque[tuple[Happening, int]] = field(default_factory=deque)
     runs: int = 0
+    #: Whether a step that breaks is taken back alone, and a run that stands already is looked for. Whoever
+    #: tries again with care after a failure may do without both the first time, which is much quicker.
+    careful: bool = True
+    #: Leads that were made just now: nothing waits for them, unless a run has begun to in this reaction.
+    newborn: set[int] = field(default_factory=set)
+    waits: bool = False
     #: By lead, so that what one rule has asked for the next one need not ask again.
     around: dict[int, Surroundings] = field(default_factory=dict)
 
@@ -88,9 +94,10 @@ def _start(reaction: Reaction, happening: Happening, rule: Rule, depth: int) -> 
     effect_key = digest(
         reaction.cause, str(reaction.ruleset.version), rule.name, keyed(kept), str(lead.id), str(depth)
     )
-    before = session.scalar(select(Run.id).where(Run.effect_key == effect_key))
-    if before is not None:
-        return before
+    if reaction.careful:
+        before = session.scalar(select(Run.id).where(Run.effect_key == effect_key))
+        if before is not None:
+            return before
     run = Run(
         ruleset_version_id=reaction.ruleset.version,
         rule=rule.name,
@@ -104,7 +111,7 @@ def _start(reaction: Reaction, happening: Happening, rule: Rule, depth: int) -> 
     )
     session.add(run)
     session.flush()
-    walk = Walk(session, run, rule, happening, reaction.workspace)
+    walk = Walk(session, run, rule, happening, reaction.workspace, careful=reaction.careful)
     walk.start()
     follow(reaction, walk, happening, run)
     return run.id
@@ -113,6 +120,7 @@ def _start(reaction: Reaction, happening: Happening, rule: Rule, depth: int) -> 
 def follow(reaction: Reaction, walk: Walk, happening: Happening, run: Run) -> None:
     """What a run's steps have set going."""
     reaction.waiting.extend((h, run.depth + 1) for h in walk.happenings)
+    reaction.waits = reaction.waits or walk.waits
     session, lead = reaction.session, happening.lead
     for name in walk.ends:
         wanted = (Run.lead_id == lead.id, Run.rule == name, Run.state == RunState.ACTIVE, Run.id != run.id)

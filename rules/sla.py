@@ -7,6 +7,7 @@ make it pause.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,8 +22,8 @@ from crm import timeline
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN, Lead
-from models.sla import SlaClock, SlaPolicy, SlaState
-from models.workspace import Calendar
+from models.sla import SlaClock, SlaState
+from models.workspace import Calendar, WorkspaceRow
 from rules import duration, facts, surroundings
 from rules.calendar import BusinessCalendar
 from rules.condition import Condition, unchecked
@@ -78,10 +79,7 @@ class PolicySettings(BaseModel):
 
 
 def attend(session: Session, happening: Happening, workspace: WorkspaceSettings) -> None:
-    """Starts the clock of a new lead; lets it pause, go on or end with what happens to the lead."""
-    if happening.trigger == "lead.created":
-        _start(session, happening, workspace)
-        return
+    """Lets a lead's clock pause, go on or end with what happens to the lead."""
     lead = happening.lead
     row = session.get(SlaClock, lead.id)
     if row is None or row.state not in _GOING:
@@ -118,21 +116,24 @@ def mark(session: Session, row: SlaClock, lead: Lead, workspace: WorkspaceSettin
     return told
 
 
-def _start(session: Session, happening: Happening, workspace: WorkspaceSettings) -> None:
+def start(session: Session, happening: Happening, workspace: WorkspaceSettings) -> bool:
+    """Starts the clock of a new lead where a policy applies; says whether it has one."""
     lead = happening.lead
-    policies = session.scalars(select(SlaPolicy).order_by(SlaPolicy.position)).all()
-    if not policies or lead.first_response_at is not None or session.get(SlaClock, lead.id) is not None:
-        return
+    policies = _policies(session)
+    if not policies or lead.first_response_at is not None:
+        return False
+    if session.get(SlaClock, lead.id) is not None:
+        return True
     seen = _sight(session, happening, workspace)
     for policy in policies:
-        when = policy.settings.get("when")
+        when = policy.get("when")
         if when is None or unchecked(when).evaluate(seen)[0]:
             # Measured from when the enquiry came, which may be a while ago after a stop.
             began = min(lead.created_at, clock.now())
-            settings = PolicySettings.model_validate(policy.settings).model_dump(mode="json")
+            settings = PolicySettings.model_validate(policy).model_dump(mode="json")
             row = SlaClock(
                 lead_id=lead.id,
-                policy=policy.key,
+                policy=settings["key"],
                 settings=settings,
                 state=SlaState.RUNNING,
                 started_at=began,
@@ -142,7 +143,13 @@ def _start(session: Session, happening: Happening, workspace: WorkspaceSettings)
             )
             session.add(row)
             _plan(session, row, workspace)
-            return
+            return True
+    return False
+
+
+def _policies(session: Session) -> Sequence[Mapping[str, Any]]:
+    row = session.get(WorkspaceRow, 1)
+    return row.sla if row is not None else ()
 
 
 def _sight(session: Session, happening: Happening, workspace: WorkspaceSettings) -> Sight:

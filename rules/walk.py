@@ -7,6 +7,7 @@ stands, so that a run which goes on days later, in another process, finds its pl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from enum import Enum, auto
 from typing import Any
 
@@ -52,6 +53,8 @@ class Walk:
         happening: Happening,
         workspace: WorkspaceSettings,
         rows: Iterable[StepRow] = (),
+        *,
+        careful: bool = True,
     ) -> None:
         self.happenings: list[Happening] = []
         self.starts: list[str] = []
@@ -64,6 +67,7 @@ class Walk:
         self._rows = {row.path: row for row in rows}
         self._new: list[StepRow] = []
         self._seen: facts.Facts | None = None
+        self._careful = careful
 
     def start(self) -> None:
         """From the first step."""
@@ -72,6 +76,11 @@ class Walk:
     def go_on(self, path: str) -> None:
         """From the step after the one at `path`, which is done with."""
         self._arrive(self._back(self._rule.steps, "", path.split("."), {}))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has come to a wait."""
+        return any(row.state is StepState.WAITING for row in self._rows.values())
 
     def again(self, path: str) -> None:
         """The one immediate step at `path` once more, and nothing after it."""
@@ -140,15 +149,19 @@ class Walk:
         row.attempts += 1
         row.ended_at = clock.now()
         try:
-            with savepoint(self._session):
+            with savepoint(self._session) if self._careful else nullcontext():
                 return self._done(planned, row, prefix, place, around)
         except Invalid as error:
             self._failed(planned, row, str(error))
         except (DataError, IntegrityError) as error:
+            if not self._careful:
+                raise
             self._failed(planned, row, f"the database does not take it: {type(error.orig).__name__}")
         except DBAPIError:
             raise
         except Exception as error:  # a step's mistake must cost neither the lead nor the other rules
+            if not self._careful:
+                raise
             log.exception("step.broken", rule=self._rule.name, kind=planned.kind)
             self._failed(planned, row, f"this is a mistake of ours: {type(error).__name__}")
         return _Way.ON
@@ -254,7 +267,8 @@ def settle(run: Run, steps: Iterable[StepRow]) -> None:
     """Ends the run once all its steps have ended; takes it up again where one has not."""
     states = {step.state for step in steps}
     if states & _OPEN:
-        run.state, run.ended_at = RunState.ACTIVE, None
+        if run.state is not RunState.ACTIVE:
+            run.state, run.ended_at = RunState.ACTIVE, None
         return
     failed = states & {StepState.FAILED, StepState.UNKNOWN}
     cancelled = StepState.CANCELLED in states

@@ -38,7 +38,7 @@ def process_event(event_id: str) -> None:
             if held.attempt > journal.MOST_ATTEMPTS:
                 journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
             else:
-                pipeline.process(session, event)
+                pipeline.process(session, event, careful=held.attempt > 1)
         pipeline.count(event)
     except Unavailable:
         raise  # nothing was written; the lease runs out and the sweep rings again

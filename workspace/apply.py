@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from core import secrets
 from core.errors import Invalid
 from crm.workspace import WorkspaceSettings
-from models.sla import SlaPolicy
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
@@ -23,12 +22,11 @@ from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
 
-_Document = type[Calendar | NamedList | Template | SlaPolicy | Territory]
+_Document = type[Calendar | NamedList | Template | Territory]
 _DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("calendars", Calendar),
     ("lists", NamedList),
     ("templates", Template),
-    ("sla", SlaPolicy),
     ("territories", Territory),
 )
 CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
@@ -77,6 +75,9 @@ def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list
     for part, channel in CHANNELS.items():
         if stored.get(part) is not None:
             changes += _sources(session, part, channel, stored[part])
+    if stored.get("sla") is not None and row.sla != stored["sla"]:
+        changes.append(Change("change" if row.sla else "add", f"sla ({len(stored['sla'])} policies)"))
+        row.sla = list(stored["sla"])
     if stored.get("rules") is not None:
         changes += _rules(session, row, stored, by, why)
     if changes:
@@ -209,7 +210,7 @@ def _set_members(session: Session, team: Team, members: Sequence[int]) -> None:
 def _documents(
     session: Session, table: _Document, part: str, wanted: Sequence[dict[str, Any]]
 ) -> list[Change]:
-    one = {"sla": "sla", "territories": "territory"}.get(part, part.removesuffix("s"))
+    one = "territory" if part == "territories" else part.removesuffix("s")
     found: Sequence[Any] = session.scalars(select(table)).all()
     standing = {document.key: document for document in found}
     changes = []
@@ -222,10 +223,6 @@ def _documents(
         elif differing := _differing(document.settings, settings):
             document.settings = settings
             changes.append(Change("change", f"{one} {key}", differing))
-    if table is SlaPolicy:
-        session.flush()
-        for place, settings in enumerate(wanted):
-            session.get_one(SlaPolicy, settings["key"]).position = place
     for key in standing.keys() - {s["key"] for s in wanted}:
         session.delete(standing[key])
         changes.append(Change("remove", f"{one} {key}"))

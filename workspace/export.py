@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.rule import RulesetVersion
-from models.sla import SlaPolicy
 from models.source import Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
@@ -35,8 +34,7 @@ def export(session: Session) -> dict[str, Any]:
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
-    policies = session.scalars(select(SlaPolicy).order_by(SlaPolicy.position))
-    document["sla"] = [p.settings for p in policies]
+    document["sla"] = row.sla
     if row.ruleset_version_id is not None:
         version = session.get_one(RulesetVersion, row.ruleset_version_id)
         document["rules"], document["tests"] = version.rules, version.tests

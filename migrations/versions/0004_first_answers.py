@@ -18,13 +18,8 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 
 
 def upgrade() -> None:
-    op.create_table(
-        'sla_policy',
-        sa.Column('key', sa.String(length=100), nullable=False),
-        sa.Column('position', sa.Integer(), nullable=False),
-        sa.Column('settings', JSON, nullable=False),
-        sa.PrimaryKeyConstraint('key', name=op.f('pk_sla_policy')),
-    )
+    with op.batch_alter_table('workspace') as batch_op:
+        batch_op.add_column(sa.Column('sla', JSON, server_default=sa.text("'[]'"), nullable=False))
     op.create_table(
         'sla_clock',
         sa.Column('lead_id', KEY, nullable=False),
@@ -54,4 +49,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table('sla_clock')
-    op.drop_table('sla_policy')
+    with op.batch_alter_table('workspace') as batch_op:
+        batch_op.drop_column('sla')

@@ -20,7 +20,7 @@ from rules.calendar import BusinessCalendar
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A user, how many open leads or planned activities they have, and why not, where they cannot."""
+    """A user, why they cannot have it, if so, and their load where that was asked for."""
 
     user: User
     load: int
@@ -28,7 +28,12 @@ class Candidate:
 
 
 def of_team(
-    session: Session, team_key: str, here: WorkspaceSettings, *, skill: str | None = None, load: str = "leads"
+    session: Session,
+    team_key: str,
+    here: WorkspaceSettings,
+    *,
+    skill: str | None = None,
+    load: str | None = None,
 ) -> list[Candidate]:
     """The team's members in the order of their turns."""
     members = session.execute(
@@ -66,7 +71,7 @@ def _judged(
     here: WorkspaceSettings,
     *,
     skill: str | None = None,
-    load: str = "leads",
+    load: str | None = None,
 ) -> list[Candidate]:
     now = clock.now()
     today = now.astimezone(here.zone).date()
@@ -83,7 +88,7 @@ def _judged(
         if any(u.daily is not None for u, _ in users)
         else {}
     )
-    loads = open_leads if by_leads else _activities(session, ids)
+    loads = open_leads if by_leads else _activities(session, ids) if load == "activities" else {}
     found = []
     for user, team_calendar in users:
         why_not = (

@@ -98,7 +98,9 @@ def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
     team = wish.team or ""
     # The lock first, so that what is counted after it is what stands.
     turn = _turn(session, f"{wish.by}:{team}" + (f":{wish.skill}" if wish.skill else ""))
-    members = candidates.of_team(session, team, here, skill=wish.skill, load=wish.load)
+    members = candidates.of_team(
+        session, team, here, skill=wish.skill, load=wish.load if wish.by == "least_loaded" else None
+    )
     able = [c for c in members if c.why_not is None]
     skipped = ", ".join(f"{c.user.name}: {c.why_not}" for c in members if c.why_not is not None)
     if not members:
@@ -159,13 +161,17 @@ def _is(why_not: str) -> str:
 
 
 def _turn(session: Session, key: str) -> Rotation:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(
-        dialect.insert(Rotation).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
-    )
-    return session.scalars(
+    chosen = (
         select(Rotation)
         .where(Rotation.key == key)
         .with_for_update()
         .execution_options(populate_existing=True)
-    ).one()
+    )
+    row = session.scalars(chosen).one_or_none()
+    if row is not None:
+        return row
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(Rotation).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
+    )
+    return session.scalars(chosen).one()
