@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -15,7 +14,9 @@ from zoneinfo import ZoneInfo
 
 from bench.report import Figure, Report, median, percentile
 from rules.condition import Condition
+from rules.looking import Looked
 from rules.matching import Matcher
+from rules.schema import Rule
 from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
 from rules.workings import Surroundings
@@ -24,12 +25,6 @@ _AREA = "rules"
 _FEW, _MANY, _COULD_MATCH = 100, 10_000, 10
 _RATIO, _EVENT_MS = 2.0, 2.0
 _AROUND = Surroundings(now=datetime(2026, 11, 23, 15, tzinfo=UTC), zone=ZoneInfo("UTC"), country="BR")
-
-
-@dataclass(frozen=True)
-class _Rule:
-    name: str
-    condition: Condition | None
 
 
 def measure(report: Report, *, quick: bool) -> None:
@@ -82,14 +77,19 @@ def measure(report: Report, *, quick: bool) -> None:
     )
 
 
-def _matcher(count: int) -> Matcher[_Rule]:
+def _matcher(count: int) -> Matcher[Rule]:
     variables = TRIGGERS["form.submitted"].variables
     texts = [
         f'lead.channel == "form" && lead.source == "site-{n // _COULD_MATCH}" '
         f"&& lead.fields.employees >= {n % _COULD_MATCH * 100} && !lead.email.endsWith('.test')"
         for n in range(count)
     ]
-    return Matcher([_Rule(f"rule {n}", Condition(text, variables)) for n, text in enumerate(texts)])
+    return Matcher(
+        [
+            Rule(f"rule {n}", "form.submitted", Condition(text, variables), (), True)
+            for n, text in enumerate(texts)
+        ]
+    )
 
 
 def _lead(by: Random) -> dict[str, Any]:
@@ -110,22 +110,28 @@ def _lead(by: Random) -> dict[str, Any]:
     }
 
 
-def _indexed(matcher: Matcher[_Rule], lead: dict[str, Any]) -> list[str]:
+def _indexed(matcher: Matcher[Rule], lead: dict[str, Any]) -> list[str]:
+    """As the engine does it, with what the trace keeps of the rules that were passed over."""
     sight = Sight({"lead": lead, "event": {}}, _AROUND)
-    return _matching([matcher.rules[place] for place in matcher.candidates(sight)], sight)
+    looked = Looked(matcher, everything=False)
+    rules = []
+    while (place := looked.next(sight)) is not None:
+        rules.append(matcher.rules[place])
+    assert sum(passed["rules"] for passed in looked.passed()) == len(matcher.rules) - len(rules)
+    return _matching(rules, sight)
 
 
-def _one_by_one(matcher: Matcher[_Rule], lead: dict[str, Any]) -> list[str]:
+def _one_by_one(matcher: Matcher[Rule], lead: dict[str, Any]) -> list[str]:
     return _matching(matcher.rules, Sight({"lead": lead, "event": {}}, _AROUND))
 
 
-def _matching(rules: Sequence[_Rule], sight: Sight) -> list[str]:
+def _matching(rules: Sequence[Rule], sight: Sight) -> list[str]:
     return [rule.name for rule in rules if rule.condition is None or rule.condition.evaluate(sight)[0]]
 
 
 def _took(
-    match: Callable[[Matcher[_Rule], dict[str, Any]], list[str]],
-    matcher: Matcher[_Rule],
+    match: Callable[[Matcher[Rule], dict[str, Any]], list[str]],
+    matcher: Matcher[Rule],
     lead: dict[str, Any],
 ) -> float:
     # Its own processor time: what other programs take of the cores is no cost of matching.

@@ -46,14 +46,14 @@ class Looked:
             return []
         found = []
         for place, snapshot in enumerate(self.seen):
-            end = (
+            after = snapshot["after"]
+            last = (
                 self.seen[place + 1]["after"] if place + 1 < len(self.seen) else len(self._matcher.rules) - 1
             )
-            span = range(snapshot["after"] + 1, end + 1)
-            others = [p for p in span if p not in self._looked_at]
-            told = [p.as_data() for p in self._matcher.passed(others, snapshot["values"])]
+            others = last - after - sum(after < p <= last for p in self._looked_at)
+            told = [p.as_data() for p in self._matcher.passed(snapshot["values"], after=after, last=last)]
             found += told
-            if left := len(others) - sum(p["rules"] for p in told):
+            if left := others - sum(p["rules"] for p in told):
                 found.append({"part": "for rarer reasons", "saw": {}, "rules": left})
         return found
 

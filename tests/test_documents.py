@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session
 
 from core.settings import Settings
 from intake.pipeline import ADAPTERS
+from rules.functions import FUNCTIONS
+from rules.library import BINDERS, KINDS, METHODS, PLAIN
 from rules.steps import STEPS
-from rules.vocabulary import TRIGGERS
+from rules.vocabulary import CHOICES, COUNTED, TRIGGERS
 from workspace import document
 from workspace.check import check
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+CONDITIONS = (ROOT / "docs" / "conditions.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 
 
@@ -44,6 +47,23 @@ def test_every_step_and_adapter_has_its_line() -> None:
     assert all(f"`{step}`" in CONFIGURATION for step in STEPS)
     adapters = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "adapters.md").read_text(), re.MULTILINE)
     assert sorted(adapters) == sorted(ADAPTERS)
+
+
+def test_every_function_type_and_choice_of_conditions_is_told() -> None:
+    rows = CONDITIONS.splitlines()
+    for function in FUNCTIONS.values():
+        needed = len(function.takes) - function.may_omit
+        takes = ", ".join(function.takes[:needed])
+        takes += f"[, {', '.join(function.takes[needed:])}]" if function.may_omit else ""
+        example = function.example.replace("|", "\\|")
+        row = f"| `{function.name}({takes})` | {function.gives} | {function.words} | `{example}` |"
+        assert row in rows
+    assert len([r for r in rows if r.count(" | ") == 3]) == len(FUNCTIONS) + 2  # with the head
+    for field, words in CHOICES.items():
+        assert f"| `{field}` | {', '.join(f'`{word}`' for word in words)} |" in rows
+    for name in (*METHODS, *PLAIN, *BINDERS):
+        assert re.search(rf"\b{name}\(", CONDITIONS), name
+    assert all(f"`{word}`" in CONDITIONS for word in (*KINDS, *COUNTED))
 
 
 def examples() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from rules import matching
 from rules.condition import Condition
-from rules.matching import Matcher, guards
+from rules.guards import guards
+from rules.matching import Matcher
 from rules.sight import Sight
 from rules.workings import Surroundings
 
@@ -103,12 +105,16 @@ def test_a_rule_that_was_left_out_says_by_which_part_and_what_it_saw() -> None:
 
 
 def test_what_was_left_out_is_told_by_its_reasons_the_commonest_first() -> None:
-    matcher = rules(*(f'lead.channel == "{c}"' for c in ["form"] * 7 + ["call"] * 3))
-    seen = matcher.seen(sight(channel="email"))
-    assert [(p.part, p.rules) for p in matcher.passed(range(10), seen)] == [
-        ('lead.channel == "form"', 7),
-        ('lead.channel == "call"', 3),
+    sites = [f'lead.channel == "form" && lead.source == "s{n}"' for n in range(20)]
+    matcher = rules(*sites, *['lead.channel == "call" && lead.score > 1'] * 7)
+    seen = matcher.seen(sight(channel="form", source="s3"))
+    assert [(p.part, p.saw, p.rules) for p in matcher.passed(seen)] == [
+        ("another value of lead.source", {"lead.source": "s3"}, 19),
+        ('lead.channel == "call"', {"lead.channel": "form"}, 7),
     ]
+    behind = matcher.passed(seen, after=3, last=21)
+    assert [p.rules for p in behind] == [16, 2]
+    assert [p.rules for p in matcher.passed(seen, most=1)] == [19]
 
 
 WORDS = ("a", "b", "A", "", "é", "1", "true")
@@ -192,7 +198,10 @@ def test_the_index_never_changes_a_result(seed: int) -> None:
         candidates = matcher.candidates(seen)
         assert candidates == sorted(set(candidates))
         assert set(evaluated(matcher, seen)) <= set(candidates)
-        kept = matcher.seen(seen)
+        kept = json.loads(json.dumps(matcher.seen(seen), allow_nan=False))  # as the trace keeps it
+        after, last = sorted((by.randrange(-1, len(texts)), by.randrange(len(texts))))
+        told = sum(p.rules for p in matcher.passed(kept, after=after, last=last, most=1000))
+        assert told == last - after - sum(after < p <= last for p in candidates)
         for place in set(range(len(texts))) - set(candidates):
             part = matcher.why_not(place, kept)
             assert part is not None
@@ -213,8 +222,10 @@ def test_ten_thousand_rules_cost_little_more_than_a_hundred() -> None:
             start = time.perf_counter()
             seen = sight(channel="form", source="s3", score=5)
             matched = [p for p in matcher.candidates(seen) if matcher.rules[p].condition.evaluate(seen)[0]]  # type: ignore[union-attr]
+            passed = matcher.passed(matcher.seen(seen))
             best = min(best, time.perf_counter() - start)
             assert len(matched) == 5
+            assert [p.rules for p in passed] == [count - 10]
         return best
 
     assert cost(10_000) < 5 * cost(100) + 0.001
