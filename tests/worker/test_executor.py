@@ -22,6 +22,7 @@ from models.rule import StepRow, StepState
 from models.timeline import TimelineEntry
 from models.user import User
 from rules import engine, runs
+from rules.steps.add_tag import AddTag
 from tests.factories import WORKSPACE, configure, source
 from tests.servers.mail import SmtpSink
 from worker import executor
@@ -136,7 +137,7 @@ def test_a_failure_of_ours_leaves_nothing_half_done_and_is_tried_again(
 def test_a_poisonous_event_is_set_aside_after_some_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     event_id = post(b"name=Ana")
 
-    def poison(*_: object) -> None:
+    def poison(*_: object, **__: object) -> None:
         raise MemoryError("too much")
 
     monkeypatch.setattr(pipeline, "process", poison)
@@ -161,7 +162,7 @@ def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
 def test_a_database_that_goes_away_leaves_the_event_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     event_id = post(b"name=Ana&email=ana%40client.test")
 
-    def gone(*_: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise Unavailable("gone")
 
     with monkeypatch.context() as broken:
@@ -332,3 +333,25 @@ def test_a_team_of_which_nobody_is_left_costs_no_enquiry(database: db.Database) 
         assert session.scalars(told).one() == (
             "Waits for an owner: nobody of inbound can have it (Ana: not active, Bruno: not active)"
         )
+
+
+def test_a_step_that_breaks_costs_the_enquiry_a_second_and_nothing_else(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AddTag, "run", breaks)
+    configure(rules="  - {name: r, on: lead.created, do: [score: 1, add_tag: x, assign: {team: inbound}]}")
+    event_id = post(b"email=m@client.test&name=Maria")
+    executor.process_event(event_id)
+    assert event(event_id).state is EventState.RECEIVED  # taken back, to be tried again with care
+    assert rows(Lead) == 0
+    with clock.frozen(clock.now() + timedelta(seconds=2)):
+        executor.process_event(event_id)
+    assert event(event_id).state is EventState.PROCESSED
+    with database.reading() as session:
+        lead = session.scalars(select(Lead)).one()
+        assert (lead.score, lead.tags, lead.owner_id is not None) == (1, [], True)
+        failed = session.scalars(select(StepRow).where(StepRow.state == StepState.FAILED)).one()
+        assert (failed.kind, failed.result) == ("add_tag", "this is a mistake of ours: ZeroDivisionError")
