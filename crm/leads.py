@@ -104,7 +104,10 @@ def change_status(
         actor=actor,
         data={"before": before.value, "after": status.value, "reason": reason},
     )
-    return [Happening("lead.status_changed", lead, {"before": before.value, "reason": reason})]
+    return [
+        Happening("lead.status_changed", lead, {"before": before.value, "reason": reason}),
+        Happening("lead.updated", lead, {"changes": {"status": before.value}}),
+    ]
 
 
 def set_field(session: Session, lead: Lead, field: str, value: object, *, actor: str) -> list[Happening]:

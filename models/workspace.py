@@ -21,6 +21,8 @@ class WorkspaceRow(Base):
     environment: Mapped[str] = mapped_column(default="")
     # The promises about first answers, in their order: see rules.sla.
     sla: Mapped[list[Any]] = mapped_column(default=list)
+    # How text messages are sent, with secrets sealed: see rules.sms.
+    sms: Mapped[dict[str, Any]] = mapped_column(default=dict)
     ruleset_version_id: Mapped[int | None] = mapped_column(Key)
 
 

@@ -6,6 +6,7 @@ All of it inside the caller's transaction: a lead and its routing become visible
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
@@ -176,7 +177,11 @@ def _sight(reaction: Reaction, happening: Happening) -> Sight:
     lead = happening.lead
     if lead.id not in reaction.around:
         reaction.around[lead.id] = surroundings.around(reaction.session, lead, reaction.workspace)
-    return Sight(facts.of(happening, reaction.workspace), reaction.around[lead.id])
+    changes = happening.data.get("changes") if happening.trigger == "lead.updated" else None
+    around = reaction.around[lead.id]
+    return Sight(
+        facts.of(happening, reaction.workspace), replace(around, changes=changes) if changes else around
+    )
 
 
 def _look(reaction: Reaction, happening: Happening, depth: int) -> None:

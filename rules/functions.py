@@ -14,8 +14,8 @@ from rules import workings
 class Function:
     """A function: the types it takes, of which the last ones may be left out, and the type it gives.
 
-    `written` tells of which of its arguments must be literals what they name: a list, calendar, zone, event
-    or period, so that they are checked beforehand. `choices` are the only words it gives.
+    `written` tells of which of its arguments must be literals what they name: a list, calendar, zone, event,
+    period or field, so that they are checked beforehand. `choices` are the only words it gives.
     """
 
     name: str
@@ -163,6 +163,10 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 workings.count,
                 written={0: "event", 1: "period"},
             ),
+            Function(
+                "changed", ("text",), "flag", 'changed("status")', workings.changed, written={0: "field"}
+            ),
+            Function("was", ("text",), "any", 'was("status") == "new"', workings.was, written={0: "field"}),
         )
     }
 )

@@ -74,6 +74,8 @@ def check_written(node: Node, function: Function, known: References) -> None:
         said = constant(part)
         if not isinstance(said, str):
             raise mistake_at(part.start, f"'{function.name}' wants the {what} written out, in quotes")
+        if what == "field":
+            continue  # custom ones have any name
         if what == "period":
             try:
                 business = duration.parse(said).business

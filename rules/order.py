@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -24,6 +24,7 @@ class WebhookOrder:
     url: str
     payload: Mapping[str, Any]
     webhook_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Order = MailOrder | WebhookOrder

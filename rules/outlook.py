@@ -6,14 +6,16 @@ lies after a wait, and what is sent, is beyond the outlook.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.errors import Invalid
 from models.user import Team, TeamMember, User
 from models.workspace import Territory
 from rules.facts import look_up
@@ -100,7 +102,8 @@ class Outlook:
 
     def sight(self, more: Mapping[str, Any] | None = None) -> Sight:
         """What a condition sees of it, with what else there is to see in its place."""
-        return Sight({**self.facts, **(more or {})}, self.around)
+        changes = self.facts.get("event", {}).get("changes") or {}
+        return Sight({**self.facts, **(more or {})}, replace(self.around, changes=changes))
 
     def give(self, email: str | None) -> None:
         """Gives it to somebody; to nobody where there is none."""
@@ -151,6 +154,12 @@ def _list(steps: Sequence[Any], outlook: Outlook, around: Mapping[str, Any]) -> 
 
 
 def _step(planned: Any, outlook: Outlook, around: Mapping[str, Any]) -> bool:
+    with contextlib.suppress(Invalid):  # a step that fails; the run goes on with the next one
+        return _foreseen(planned, outlook, around)
+    return True
+
+
+def _foreseen(planned: Any, outlook: Outlook, around: Mapping[str, Any]) -> bool:
     facts = {**outlook.facts, **around}
     if planned.kind == "branch":
         name = "then" if planned.step.is_true(planned.settings, outlook.sight(around)) else "else"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import digest, keyed
+from core.logs import logger
+from core.metrics import STORMS
+from crm import timeline
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import Lead
 from models.rule import Run, RunState, StepRow, StepState, Trace
+from models.timeline import TimelineEntry
 from rules import facts
 from rules.ruleset import Ruleset
 from rules.schema import Rule
@@ -29,6 +33,10 @@ DEEPEST = 5
 STARTED = "started"
 #: How many runs one happening may start in all.
 MOST_RUNS = 50
+#: How often one rule may run on one lead within a time; more is a storm, such as two programs answering
+#: each other over webhooks, which no depth tells.
+MOST_OFTEN, STORM_TIME = 30, timedelta(hours=1)
+log = logger(__name__)
 
 
 @dataclass
@@ -66,6 +74,8 @@ def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, s
         return entry
     if depth >= DEEPEST or reaction.runs >= MOST_RUNS:
         entry["stopped"] = f"not started: rules set off rules {depth} deep, {reaction.runs} runs"
+    elif (often := _storms(reaction, happening.lead, rule)) is not None:
+        entry["stopped"] = often
     elif (before := _once_before(reaction.session, happening.lead, rule)) is not None:
         entry["stopped"] = f"not started: it ran on this lead on {before:%Y-%m-%d %H:%M} UTC already"
     else:
@@ -73,6 +83,29 @@ def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, s
         entry["planned"] = [step.summary for step in rule.steps]
         entry["run"] = _start(reaction, happening, rule, depth)
     return entry
+
+
+def _storms(reaction: Reaction, lead: Lead, rule: Rule) -> str | None:
+    """Why the rule is held back: it has run on the lead so often that something goes round in circles."""
+    if lead.id in reaction.newborn:
+        return None
+    recent = (Run.lead_id == lead.id, Run.rule == rule.name, Run.started_at > clock.now() - STORM_TIME)
+    runs = reaction.session.scalar(select(func.count()).select_from(Run).where(*recent)) or 0
+    if runs < MOST_OFTEN:
+        return None
+    if runs == MOST_OFTEN:
+        words = f"Held back: the rule {rule.name} ran {runs} times on this lead within an hour"
+        told = select(TimelineEntry.id).where(
+            TimelineEntry.lead_id == lead.id,
+            TimelineEntry.kind == "alarm",
+            TimelineEntry.summary == words,
+            TimelineEntry.at > clock.now() - STORM_TIME,
+        )
+        if reaction.session.scalar(told.limit(1)) is None:
+            timeline.record(reaction.session, lead, kind="alarm", summary=words)
+            log.warning("rule.storm", rule=rule.name, lead_id=lead.id, runs=runs)
+            STORMS.labels(rule.name).inc()
+    return f"not started: it ran {runs} times on this lead within an hour; it may again when that is over"
 
 
 def _once_before(session: Session, lead: Lead, rule: Rule) -> datetime | None:

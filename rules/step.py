@@ -42,6 +42,7 @@ class Known:
     variables: Mapping[str, Fields]
     territories: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
+    sms: bool = False
     lists: frozenset[str] = frozenset()
     sources: frozenset[str] | None = None
 

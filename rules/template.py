@@ -96,6 +96,27 @@ def render(text: str, values: Mapping[str, Any]) -> str:
         raise Invalid(f"the template cannot be filled in: {error or type(error).__name__}") from None
 
 
+def check_all(document: Any, variables: Mapping[str, Fields]) -> None:
+    """Checks every text anywhere in a document of dicts, lists and texts."""
+    if isinstance(document, str):
+        check(document, variables)
+    for inner in (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    ):
+        check_all(inner, variables)
+
+
+def fill(document: Any, values: Mapping[str, Any]) -> Any:
+    """The document with every text in it filled in."""
+    if isinstance(document, str):
+        return render(document, values)
+    if isinstance(document, dict):
+        return {name: fill(inner, values) for name, inner in document.items()}
+    if isinstance(document, list):
+        return [fill(inner, values) for inner in document]
+    return document
+
+
 @lru_cache(maxsize=2000)
 def _compiled(text: str) -> Any:
     return _environment.from_string(text)

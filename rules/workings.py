@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
@@ -59,6 +59,8 @@ class Surroundings:
     members: Callable[[str], frozenset[str] | None] = _nothing
     calendar: Callable[[str], OpenHours | None] = _nothing
     count: Callable[[str, timedelta], int] = _never
+    #: What the fields were that have just changed, by name.
+    changes: Mapping[str, object] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=64)
@@ -187,3 +189,13 @@ def number(_: Surroundings, value: object) -> int | float:
     if not _NUMBER.fullmatch(text):
         raise Unfit("this is no number")
     return float(text) if "." in text else int(text)
+
+
+def changed(around: Surroundings, name: str) -> bool:
+    """Whether this field of the lead has just changed."""
+    return name in around.changes
+
+
+def was(around: Surroundings, name: str) -> object:
+    """What this field was before it has just changed; empty where it has not."""
+    return around.changes.get(name)

@@ -78,6 +78,9 @@ def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list
     if stored.get("sla") is not None and row.sla != stored["sla"]:
         changes.append(Change("change" if row.sla else "add", f"sla ({len(stored['sla'])} policies)"))
         row.sla = list(stored["sla"])
+    if stored.get("sms") is not None and (differing := _differing(row.sms, stored["sms"])):
+        changes.append(Change("change" if row.sms else "add", "sms", differing if row.sms else ()))
+        row.sms = dict(stored["sms"])
     if stored.get("rules") is not None:
         changes += _rules(session, row, stored, by, why)
     if changes:

@@ -204,6 +204,7 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
             else session.scalars(select(NamedList.key))
         ),
         sources=_sources(session, file),
+        sms=file.sms is not None or bool((row := session.get(WorkspaceRow, 1)) and row.sms),
     )
     _, mistakes = read_rules(file.rules, known)
     for mistake in mistakes:

@@ -34,7 +34,7 @@ def export(session: Session) -> dict[str, Any]:
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
-    document["sla"] = row.sla
+    document["sla"], document["sms"] = row.sla, row.sms
     if row.ruleset_version_id is not None:
         version = session.get_one(RulesetVersion, row.ruleset_version_id)
         document["rules"], document["tests"] = version.rules, version.tests

@@ -16,6 +16,7 @@ from models.user import Role
 from rules.calendar import CalendarSettings
 from rules.expectation import RuleTest
 from rules.sla import PolicySettings
+from rules.sms import SmsSettings
 
 KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -120,6 +121,7 @@ class WorkspaceFile(_Part):
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
     templates: list[TemplateEntry] | None = Field(None, description="Texts to send")
+    sms: SmsSettings | None = Field(None, description="How text messages are sent")
     sla: list[PolicySettings] | None = Field(None, description="How soon somebody answers")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")
     tests: list[RuleTest] | None = Field(None, description="What the rules are tried with before they count")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -12,17 +14,24 @@ from sqlalchemy.orm import Session
 from boot.commands.configuration import apply_file, begin
 from core import db
 from core.errors import Invalid, NotFound
+from core.ids import new_id
+from crm.happening import Happening
 from crm.workspace import load
+from models.lead import OPEN, Lead
 from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
+from rules import engine, facts, surroundings
 from rules.backtest import as_page, as_table, backtest
+from rules.condition import Condition
 from rules.difference import difference
 from rules.explanation import explain as explain_lead
+from rules.vocabulary import TRIGGERS
 from workspace import document
 from workspace.apply import apply, tests_of
 from workspace.check import check
 
 _LONGEST = 3650
+_CHUNK = 500
 
 
 @click.group("rules")
@@ -99,6 +108,62 @@ def backtest_rules(file: Path, days: int, as_json: bool, page: Path | None) -> N
     elif page is None:
         for line in as_table(found):
             click.echo(line)
+
+
+@rules.command("run")
+@click.argument("name")
+@click.option(
+    "--lead", "lead_ids", type=int, multiple=True, help="Number of a lead; may be said several times."
+)
+@click.option("--where", help="Condition in CEL: all open leads of which it is true.")
+@click.option("--dry-run", is_flag=True, help="Only show which leads.")
+def run_rule(name: str, lead_ids: tuple[int, ...], where: str | None, dry_run: bool) -> None:
+    """Start a rule on some leads, whatever it waits for; where its own condition is true of them.
+
+    \b
+    Example: portaria rules run Nurture --where 'lead.owner == null' --dry-run
+    """
+    begin()
+    if bool(lead_ids) == (where is not None):
+        raise Invalid("say which leads: --lead NUMBER, or --where CONDITION")
+    chosen = list(lead_ids) if where is None else _matching(where)
+    started, reasons = 0, Counter[str]()
+    cause = new_id()
+    with click.progressbar(chosen, label="Leads", file=sys.stderr) as leads:
+        for lead_id in leads:
+            why = "it is a dry run" if dry_run else _start(name, lead_id, cause)
+            started += why is None
+            reasons[why or ""] += 1
+    click.echo(f"{started} of {len(chosen)} leads: the rule was started.")
+    for why, number in reasons.most_common():
+        if why:
+            click.echo(f"{number}: {why}")
+
+
+def _matching(where: str) -> list[int]:
+    condition = Condition(where, TRIGGERS["manual"].variables)
+    found, last = [], 0
+    while True:
+        with db.reading() as session:
+            here = load(session)
+            wanted = (Lead.id > last, Lead.status.in_(OPEN))
+            rows = session.scalars(select(Lead).where(*wanted).order_by(Lead.id).limit(_CHUNK)).all()
+            for row in rows:
+                seen = surroundings.sight(session, row, here, facts.of(Happening("manual", row), here))
+                if condition.evaluate(seen)[0]:
+                    found.append(row.id)
+        if len(rows) < _CHUNK:
+            return found
+        last = rows[-1].id
+
+
+def _start(name: str, lead_id: int, cause: str) -> str | None:
+    with db.unit_of_work() as session:
+        lead = session.get(Lead, lead_id, with_for_update=True)
+        if lead is None or lead.merged_into_id is not None:
+            return f"there is no lead {lead_id}, or it is part of another one"
+        here = load(session)
+        return engine.start(session, name, Happening("manual", lead), workspace=here, cause=cause)
 
 
 @rules.command("versions")

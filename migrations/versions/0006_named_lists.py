@@ -21,6 +21,9 @@ def upgrade() -> None:
         sa.Column('settings', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
         sa.PrimaryKeyConstraint('key', name=op.f('pk_named_list')),
     )
+    with op.batch_alter_table('workspace') as batch_op:
+        sms = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
+        batch_op.add_column(sa.Column('sms', sms, server_default=sa.text("'{}'"), nullable=False))
     with op.batch_alter_table('trace') as batch_op:
         for name in ('passed', 'seen'):
             column = sa.Column(
@@ -33,6 +36,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('workspace') as batch_op:
+        batch_op.drop_column('sms')
     with op.batch_alter_table('trace') as batch_op:
         batch_op.drop_column('seen')
         batch_op.drop_column('passed')

@@ -19,6 +19,7 @@ from rules.steps.remove_tag import RemoveTag
 from rules.steps.schedule import Schedule
 from rules.steps.score import Score
 from rules.steps.send_email import SendEmail
+from rules.steps.send_sms import SendSms
 from rules.steps.send_webhook import SendWebhook
 from rules.steps.set import Set
 from rules.steps.start_rule import StartRule
@@ -41,6 +42,7 @@ _ALL: tuple[Step[Any], ...] = (
     MarkJunk(),
     Comment(),
     SendEmail(),
+    SendSms(),
     SendWebhook(),
     Notify(),
     StartRule(),

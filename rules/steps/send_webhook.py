@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -45,8 +44,7 @@ class SendWebhook(DeferredStep[SendWebhookSettings]):
 
     def check(self, settings: SendWebhookSettings, known: Known) -> None:
         """The body's texts must name fields that exist."""
-        for text in _texts(settings.body):
-            template.check(text, known.variables)
+        template.check_all(settings.body, known.variables)
 
     def summary(self, settings: SendWebhookSettings) -> str:
         """To whom."""
@@ -61,22 +59,5 @@ class SendWebhook(DeferredStep[SendWebhookSettings]):
         if settings.body is None:
             payload: dict[str, Any] = {"type": "lead", "rule": context.rule, "lead": context.facts["lead"]}
         else:
-            payload = _filled(settings.body, context)
+            payload = template.fill(settings.body, context.facts)
         return WebhookOrder(settings.url, payload, context.effect_key)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts(inner)
-
-
-def _filled(value: Any, context: StepContext) -> Any:
-    if isinstance(value, str):
-        return template.render(value, context.facts)
-    if isinstance(value, dict):
-        return {name: _filled(inner, context) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_filled(inner, context) for inner in value]
-    return value

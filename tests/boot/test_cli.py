@@ -111,3 +111,30 @@ def test_a_failure_is_one_clear_line(
     assert done.returncode != 0
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_rules_are_tried_published_compared_run_and_taken_back(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    rules = "\nrules:\n  - {name: r, on: manual, when: lead.score < 5, do: [score: 3]}\n"
+    more = rules + "  - {name: s, on: lead.created, do: [assign: {user: ana@acme.test}]}\n"
+    test = "tests:\n  - {name: t, given: {email: a@b.test}, expect: {owner: bruno@acme.test}}\n"
+    for name, text in (("one", rules), ("two", more), ("bad", more + test)):
+        (tmp_path / f"{name}.yaml").write_text(WORKSPACE + text)
+    assert run("apply", "one.yaml").returncode == 0
+    assert run("rules", "check", "two.yaml").stdout == "2 rules, no mistakes; 0 tests came out as expected.\n"
+    bad = run("rules", "check", "bad.yaml")
+    assert (bad.returncode, "the test 't' came out otherwise" in bad.stderr) == (1, True)
+    tried = json.loads(run("rules", "backtest", "two.yaml", "--days", "7", "--json").stdout)
+    assert (tried["leads"], tried["owner_changes"]) == (0, 0)
+    assert run("rules", "backtest", "two.yaml", "--page", "page.html").returncode == 0
+    assert "Backtest of the rules" in (tmp_path / "page.html").read_text()
+    assert run("apply", "two.yaml").returncode == 0
+    assert [v["version"] for v in json.loads(run("rules", "versions", "--json").stdout)] == [2, 1]
+    assert "+ s: waits for lead.created" in run("rules", "diff", "1", "2").stdout
+    back = run("rules", "rollback", "1", "--why", "a mistake")
+    assert "rules (version 3, 1 rules)" in back.stdout
+    assert "command line: a mistake" in run("rules", "versions").stdout
+    assert run("rules", "run", "r").stderr.startswith("portaria: say which leads")
+    assert run("rules", "run", "r", "--where", "lead.scor > 1").stderr.startswith("portaria: at character 1")
+    assert "1: there is no lead 9" in run("rules", "run", "r", "--lead", "9").stdout
+    assert run("rules", "run", "r", "--where", "lead.score < 5").stdout.startswith("0 of 0 leads")

@@ -13,8 +13,9 @@ from core.ids import new_id
 from crm import leads, workspace
 from crm.happening import Happening
 from models.lead import Lead, LeadStatus
-from models.rule import Run, RunState, StepRow, StepState
-from rules import engine, runs
+from models.rule import Run, RunState, StepRow, StepState, Trace
+from models.timeline import TimelineEntry
+from rules import engine, reaction, runs
 from tests.factories import NOON, configure, configure_in, enquire
 
 WAIT_FOR_CALL = """
@@ -364,3 +365,41 @@ def test_a_step_that_breaks_costs_neither_the_lead_nor_the_other_rules(
         assert lead.tags == ["after", "other"]
     with database.reading() as session:
         assert session.scalars(select(Lead)).one().tags == ["after", "other"]
+
+
+def test_rules_ask_what_has_just_changed_and_what_it_was(session: Session) -> None:
+    configure_in(
+        session,
+        rules="""
+  - {name: status, on: lead.updated, when: 'changed("status") && was("status") == "new"', do: [add_tag: begun]}
+  - {name: score, on: lead.updated, when: 'changed("score") && was("score") < 5 && lead.score >= 5', do: [add_tag: warm]}
+  - {name: never, on: tag.added, when: 'changed("status")', do: [add_tag: never]}
+""",
+    )
+    lead = enquire(session).lead
+    for happened in (
+        leads.change_status(session, lead, LeadStatus.IN_PROGRESS, actor="user:1"),
+        leads.set_field(session, lead, "score", 3, actor="user:1"),
+        leads.set_field(session, lead, "score", 7, actor="user:1"),
+        leads.set_field(session, lead, "score", 9, actor="user:1"),
+    ):
+        engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+    assert lead.tags == ["begun", "warm"]
+
+
+def test_a_storm_is_cut_told_once_and_over_with_the_hour(session: Session) -> None:
+    configure_in(session, rules="  - {name: echo, on: tag.added, do: [score: 1]}")
+    with clock.frozen(NOON):
+        lead = enquire(session).lead
+        for n in range(40):
+            happen(session, lead, "tag.added", tag=str(n))
+        assert lead.score == reaction.MOST_OFTEN
+        alarms = select(TimelineEntry.summary).where(TimelineEntry.kind == "alarm")
+        assert session.scalars(alarms).all() == [
+            "Held back: the rule echo ran 30 times on this lead within an hour"
+        ]
+        last = session.scalars(select(Trace).order_by(Trace.id.desc()).limit(1)).one()
+        assert "not started: it ran 30 times" in last.rules[0]["stopped"]
+    with clock.frozen(NOON + timedelta(minutes=61)):
+        happen(session, lead, "tag.added", tag="later")
+        assert lead.score == reaction.MOST_OFTEN + 1

@@ -15,9 +15,10 @@ from models.activity import Activity, ActivityState
 from models.lead import Lead, LeadStatus
 from models.rule import Run, RunState, StepRow, StepState
 from models.timeline import TimelineEntry
+from models.workspace import WorkspaceRow
 from rules import runs
 from rules.order import WebhookOrder
-from tests.factories import configure, configure_in, enquire
+from tests.factories import WORKSPACE, configure, configure_in, enquire
 
 
 def rule(*steps: str, name: str = "r", more: str = "") -> str:
@@ -229,3 +230,50 @@ def test_steps_go_no_deeper_than_can_be_meant(session: Session) -> None:
         step = f"{{if: lead.score > 1, then: [{step}]}}"
     with pytest.raises(Invalid, match="no deeper than"):
         configure_in(session, rules=rule(step))
+
+
+SMS = """
+sms:
+  url: https://sms.example.com/v1
+  headers: {Authorization: "Bearer secret-token"}
+  body: {to: "{{ sms.to }}", content: {text: "{{ sms.text }}"}, reference: "{{ sms.id }}"}
+"""
+
+
+def test_a_text_message_is_sent_as_the_provider_wants_it(session: Session) -> None:
+    text = '{send_sms: "Olá {{ lead.name }}, {{ lead.message }}"}'
+    configure_in(session, WORKSPACE + SMS, rules=rule(text))
+    enquire(session, phones=("11987654321",), message="{{ lead.email }}")
+    row = session.get(WorkspaceRow, 1)
+    assert row is not None
+    assert "secret-token" not in str(row.sms)
+    job = runs.claim(session, session.scalars(select(StepRow.id)).one())
+    assert job is not None
+    assert isinstance(job.order, WebhookOrder)
+    assert job.order.headers == {"Authorization": "Bearer secret-token"}
+    assert job.order.payload["to"] == "+5511987654321"
+    assert job.order.payload["content"] == {"text": "Olá Maria Souza, {{ lead.email }}"}
+    assert len(job.order.payload["reference"]) == 32
+
+
+def test_a_lead_without_a_number_gets_no_text_message(session: Session) -> None:
+    configure_in(session, WORKSPACE + SMS, rules=rule("{send_sms: hello}"))
+    enquire(session)
+    assert runs.claim(session, session.scalars(select(StepRow.id)).one()) is None
+    assert "no telephone number of 'lead'" in (session.scalars(select(StepRow.result)).one() or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (WORKSPACE + "rules:\n" + rule("{send_sms: hello}"), "the workspace has no 'sms' provider"),
+        (WORKSPACE + SMS.replace("sms.to", "lead.phone"), "there is no 'lead'"),
+        (WORKSPACE + SMS.replace("https://sms", "ftp://sms"), "is no http or https address"),
+        (WORKSPACE + SMS.replace("Bearer secret-token", "a\\nb"), "not on one line"),
+    ],
+)
+def test_a_provider_that_makes_no_sense_is_refused(session: Session, text: str, words: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        configure_in(session, text)
+    assert words in str(refused.value)
+    assert "secret-token" not in str(refused.value)

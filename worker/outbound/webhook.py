@@ -17,6 +17,7 @@ def send(order: WebhookOrder) -> tuple[str, object]:
     """
     content = json.dumps(dict(order.payload), default=str).encode()
     headers = {
+        **order.headers,
         "Content-Type": "application/json",
         "User-Agent": "Portaria",
         "webhook-id": f"msg_{digest(order.webhook_id)[:32]}",
