@@ -9,6 +9,8 @@ from models.call import CallResult
 from models.lead import LeadStatus
 from models.source import Channel
 from rules.condition import Condition
+from rules.schema import read
+from rules.step import Known
 from rules.steps.schedule import ScheduleSettings
 from rules.vocabulary import CHOICES, TRIGGERS, References
 
@@ -104,6 +106,13 @@ def test_a_condition_that_can_be_meant_is_let_through(text: str) -> None:
 
 def test_what_is_not_known_is_not_checked() -> None:
     Condition('in_list(lead.email, "any") && is_open("any") && lead.source == "any"', VARIABLES)
+
+
+def test_rules_that_were_published_stay_in_force_when_the_check_becomes_stricter() -> None:
+    rules = [{"name": "r", "on": "lead.created", "when": 'lead.status != "closed"', "do": ["stop"]}]
+    assert [rule.name for rule in read(rules)[0]] == ["r"]
+    known = Known(frozenset(), frozenset(), frozenset(), {}, {})
+    assert "'lead.status' is never 'closed'" in read(rules, known)[1][0].words
 
 
 def test_the_choices_are_the_words_that_fields_really_take() -> None:
