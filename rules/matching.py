@@ -92,8 +92,12 @@ class Matcher(Generic[R]):
         return sorted(place for place in found if place > after)
 
     def seen(self, sight: Sight) -> dict[str, Any]:
-        """The values that decided who is a candidate, as the trace keeps them: `why_not` needs no more."""
-        return {".".join(path): _kept(value_at(sight.facts, path)) for path in self.paths}
+        """The values that decided who is a candidate, as the trace keeps them: `why_not` needs no more.
+
+        What is empty is left out, so that it is no more than there is to a lead, whatever rules ask.
+        """
+        found = ((path, value_at(sight.facts, path)) for path in self.paths)
+        return {".".join(path): _kept(value) for path, value in found if value is not None}
 
     def why_not(self, place: int, seen: Mapping[str, Any]) -> Part | None:
         """The part that was false of a rule when this was seen; None where no guard says so."""

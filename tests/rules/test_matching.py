@@ -104,6 +104,14 @@ def test_a_rule_that_was_left_out_says_by_which_part_and_what_it_saw() -> None:
     assert matcher.why_not(0, seen) is None
 
 
+def test_what_is_kept_of_a_lead_does_not_grow_with_what_rules_ask() -> None:
+    matcher = rules(*(f'lead.fields.f{n} == "x"' for n in range(1000)))
+    seen = matcher.seen(sight(fields={"f7": "y", "other": "z"}))
+    assert seen == {"lead.fields.f7": "y"}
+    assert matcher.why_not(8, seen) is not None
+    assert sum(p.rules for p in matcher.passed(seen, most=1000)) == 1000
+
+
 def test_what_was_left_out_is_told_by_its_reasons_the_commonest_first() -> None:
     sites = [f'lead.channel == "form" && lead.source == "s{n}"' for n in range(20)]
     matcher = rules(*sites, *['lead.channel == "call" && lead.score > 1'] * 7)
