@@ -1,8 +1,7 @@
-"""Checks what stands written out in a condition: words, patterns, names of lists, zones, times. Pure."""
+"""Checks what stands written out in a condition: words, names of lists, zones, times. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from zoneinfo import available_timezones
 
@@ -14,20 +13,7 @@ from rules.cel import Node, constant, mistake_at, path_of
 from rules.functions import FUNCTIONS, Function
 from rules.vocabulary import CHOICES, COUNTED, References, nearest
 
-_MOST_PATTERNS = 10
 _MOST_LISTED = 8
-_LONGEST_PATTERN = 500
-_MOST_REPEATED = 100
-_REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
-
-
-def check_patterns(tree: Node) -> None:
-    """Raises Invalid for a pattern that is none, or that would be dear to look for."""
-    patterns = [n for n in tree.walk() if n.kind == "call" and n.method and n.word == "matches"]
-    if len(patterns) > _MOST_PATTERNS:
-        raise mistake_at(patterns[_MOST_PATTERNS].start, f"more than {_MOST_PATTERNS} patterns")
-    for node in patterns:
-        _check_pattern(node.parts[1])
 
 
 def check_choice(field: Node, word: Node, known: References) -> None:
@@ -93,23 +79,3 @@ def check_written(node: Node, function: Function, known: References) -> None:
         if names is not None and said not in names:
             words = {"zone": "time zone", "event": "event to count"}.get(what, what)
             raise mistake_at(part.start, f"there is no {words} '{said}'{nearest(said, names)}")
-
-
-def _check_pattern(node: Node) -> None:
-    """Raises Invalid for a pattern that is none, or that would be dear to look for."""
-    if node.kind != "literal":
-        raise mistake_at(node.start, "the pattern of 'matches' is written out, in quotes")
-    if len(node.word) > _LONGEST_PATTERN:
-        raise mistake_at(node.start, f"a pattern is no longer than {_LONGEST_PATTERN} characters")
-    repeated = 1
-    for least, most in _REPEATED.findall(node.word):
-        repeated *= max(int(most or least), 1)
-    if repeated > _MOST_REPEATED:
-        raise mistake_at(
-            node.start, f"the pattern repeats a part {repeated} times; {_MOST_REPEATED} is the most"
-        )
-    try:
-        cel.evaluate(f'"".matches({node.word})')
-    except (ValueError, RuntimeError) as error:
-        words = str(error).rpartition("error: ")[2].partition(". Check")[0]
-        raise mistake_at(node.start, f"this is no pattern: {words[:200]}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,6 +19,8 @@ from rules.sight import Sight, shown, value_at
 
 # Up to so many rules are sooner evaluated than sorted further.
 _FEW = 4
+# Up to so many fields are sooner all looked at than found among those that are there.
+_FEW_FIELDS = 40
 
 
 class Conditional(Protocol):
@@ -57,6 +59,7 @@ class _Branch:
 
     places: list[int]
     here: list[int] = field(default_factory=list)
+    asking: list[int] = field(default_factory=list)
     forks: dict[_Field, _Fork] = field(default_factory=dict)
 
 
@@ -77,8 +80,9 @@ class Matcher(Generic[R]):
         self.places = {rule.name: place for place, rule in enumerate(self.rules)}
         self._guards = [guards(rule.condition) for rule in self.rules]
         self._top = _sorted(list(enumerate(self._guards)))
-        #: The fields that decide, and that `seen` keeps.
-        self.paths = sorted({g.path for found in self._guards for g in found})
+        #: The fields that decide, and that `seen` keeps, by their names.
+        self.paths = {_name(g.path): g.path for found in self._guards for g in found}
+        self._known = frozenset(self.paths.values())
 
     def candidates(self, sight: Sight, *, after: int = -1) -> list[int]:
         """The places in `rules`, in order, of all that can match; those behind `after` only.
@@ -87,18 +91,21 @@ class Matcher(Generic[R]):
         are to be asked for anew, with `after` its place.
         """
         found: set[int] = set()
-        for branch, _ in self._ways(lambda path: value_at(sight.facts, path)):
+        for branch, _ in self._ways(self._present(sight)):
             found.update(branch.here)
         return sorted(place for place in found if place > after)
 
     def seen(self, sight: Sight) -> dict[str, Any]:
-        """The values that decided who is a candidate, as the trace keeps them: `why_not` needs no more."""
-        return {".".join(path): _kept(value_at(sight.facts, path)) for path in self.paths}
+        """The values that decided who is a candidate, as the trace keeps them: `why_not` needs no more.
+
+        What is empty is left out, so that it is no more than there is to a lead, whatever rules ask.
+        """
+        return {_name(path): _kept(value) for path, value in self._present(sight).items()}
 
     def why_not(self, place: int, seen: Mapping[str, Any]) -> Part | None:
         """The part that was false of a rule when this was seen; None where no guard says so."""
         for guard in self._guards[place]:
-            name = ".".join(guard.path)
+            name = _name(guard.path)
             if guard.lets(values_of(seen.get(name), guard.holds)):
                 continue
             if seen.get(name) is None:
@@ -115,28 +122,49 @@ class Matcher(Generic[R]):
         """
         last = len(self.rules) - 1 if last is None else last
         counts: Counter[tuple[Path, str]] = Counter()
-        for branch, taken in self._ways(lambda path: seen.get(".".join(path))):
-            for key, fork in branch.forks.items():
-                count = _so_many(fork.places, after, last) - _together(taken[key], after, last)
-                counts[key[0], fork.words] += count
+        present = {self.paths[name]: value for name, value in seen.items() if name in self.paths}
+        for branch, taken in self._ways(present):
+            asked = 0
+            for key, those in taken.items():
+                fork = branch.forks[key]
+                count = _so_many(fork.places, after, last)
+                asked += count
+                counts[key[0], fork.words] += count - _together(those, after, last)
+            counts[(), "fields that are empty"] += _so_many(branch.asking, after, last) - asked
         return [
-            Passed(words, {".".join(path): seen.get(".".join(path))}, count)
+            Passed(words, {_name(path): seen.get(_name(path))} if path else {}, count)
             for (path, words), count in counts.most_common(most)
             if count
         ]
 
+    def _present(self, sight: Sight) -> dict[Path, Any]:
+        """The fields that decide and are not empty, with what is in them."""
+        few: Iterable[Path] = self._known
+        if len(self._known) > _FEW_FIELDS:
+            few = [path for path in _paths(sight.facts) if path in self._known]
+        found = ((path, value_at(sight.facts, path)) for path in few)
+        return {path: value for path, value in found if value is not None}
+
     def _ways(
-        self, value: Callable[[Path], Any]
+        self, present: Mapping[Path, Any]
     ) -> Iterator[tuple[_Branch, Mapping[_Field, Sequence[_Branch]]]]:
-        """Each branch that can be reached where the fields have these values, with those it leads on to."""
+        """Each branch that can be reached where these fields have these values, with those it leads on to.
+
+        Of the fields that a branch asks and that are empty, of which there may be thousands, nothing is told
+        where it asks more than there are.
+        """
         looked: dict[_Field, list[Value] | None] = {}
         branches = [self._top]
         while branches:
             branch = branches.pop()
             taken: dict[_Field, Sequence[_Branch]] = {}
-            for key, fork in branch.forks.items():
+            keys: Iterable[_Field] = branch.forks
+            if len(branch.forks) > _FEW_FIELDS:
+                keys = [key for p in present for key in ((p, False), (p, True)) if key in branch.forks]
+            for key in keys:
+                fork = branch.forks[key]
                 if key not in looked:
-                    looked[key] = values_of(value(key[0]), key[1])
+                    looked[key] = values_of(present.get(key[0]), key[1])
                 values = looked[key]
                 if values is None:
                     taken[key] = list(fork.by_value.values())
@@ -144,6 +172,18 @@ class Matcher(Generic[R]):
                     taken[key] = [fork.by_value[v] for v in dict.fromkeys(values) if v in fork.by_value]
                 branches += taken[key]
             yield branch, taken
+
+
+def _name(path: Path) -> str:
+    """The field as a condition names it: no two have the same name."""
+    return path[0] + "".join(f".{w}" if w.isidentifier() else f"[{w!r}]" for w in path[1:])
+
+
+def _paths(facts: Mapping[str, Any], above: Path = ()) -> Iterator[Path]:
+    for word, value in facts.items():
+        yield (*above, word)
+        if isinstance(value, Mapping):
+            yield from _paths(value, (*above, word))
 
 
 def _so_many(places: Sequence[int], after: int, last: int) -> int:
@@ -185,6 +225,7 @@ def _sorted(rules: Sequence[_Guarded]) -> _Branch:
         # Under each of several values it stands once and is sorted no further: it would multiply.
         left = [g for g in found if g is not chosen] if len(chosen.values) == 1 else []
         asking[chosen.path, chosen.holds].append((place, chosen, left))
+        branch.asking.append(place)
     branch.forks = {key: _fork(key, those) for key, those in asking.items()}
     return branch
 
@@ -195,7 +236,7 @@ def _fork(key: _Field, those: Sequence[tuple[int, Guard, Sequence[Guard]]]) -> _
         for value in guard.values:
             groups[value].append((place, left))
     texts = {guard.text for _, guard, _ in those}
-    name = ".".join(key[0])
+    name = _name(key[0])
     words = texts.pop() if len(texts) == 1 else f"another {'item in' if key[1] else 'value of'} {name}"
     return _Fork(
         [place for place, _, _ in those], {value: _sorted(group) for value, group in groups.items()}, words

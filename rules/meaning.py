@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from rules.cel import Node, constant, mistake_at, path_of
 from rules.functions import FUNCTIONS
 from rules.library import BINDERS, INSTEAD, KINDS, METHODS, PLAIN, alike, fits, in_words
-from rules.literals import check_choice, check_patterns, check_readable, check_written
+from rules.literals import check_choice, check_readable, check_written
+from rules.patterns import check_patterns
 from rules.vocabulary import Fields, References, nearest
 
 _COUNTABLE = ("text", "texts", "list", "map", "any")

@@ -176,7 +176,7 @@ def _condition(
     if text is None:
         return None
     try:
-        return Condition(text, variables, known.references if known else None)
+        return Condition(text, variables, known.references) if known else Condition(text, None)
     except Invalid as error:
         mistakes.append(Mistake(path, str(error)))
         return None

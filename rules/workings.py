@@ -82,7 +82,8 @@ def same(_: Surroundings, one: str, other: str) -> bool:
 
 def mentions(_: Surroundings, text: str, words: str) -> bool:
     """Whether a text has these words in it, whatever their case and accents."""
-    return re.search(rf"(?<!\w){re.escape(folded(words))}(?!\w)", folded(text)) is not None
+    wanted, whole = folded(words), folded(text)
+    return wanted in whole and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", whole) is not None
 
 
 def domain(_: Surroundings, address: str) -> str:

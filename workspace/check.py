@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,14 @@ from core.errors import Invalid
 from models.source import Source
 from models.user import Team, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
+from rules.condition import Condition
 from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
-from rules.vocabulary import nearest
+from rules.vocabulary import TRIGGERS, References, nearest
 from workspace.document import Document, Path
 from workspace.schema import WorkspaceFile
+from workspace.sealing import sealed
 
 _LONGEST_SHOWN = 80
 #: How each part's elements are told apart.
@@ -61,10 +63,11 @@ def check(session: Session, document: Document) -> Checked:
     if file is not None:
         mistakes += _twins(values)
         mistakes += _references(session, file)
+        mistakes += _policies(session, file)
         mistakes += _rules(session, file)
     if mistakes or file is None:
         raise refusal(document, mistakes)
-    stored = _sealed(document.values, file)
+    stored = sealed(document.values, file)
     return Checked(stored, file, environment, document)
 
 
@@ -176,6 +179,19 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
                 yield (part, place, "team"), f"there is no team '{named}'{nearest(named, teams)}"
 
 
+def _policies(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
+    """What the conditions of policies name; what they mean is checked with their settings."""
+    known = References(_lists(session, file), frozenset(_calendars(session, file)), _sources(session, file))
+    for place, policy in enumerate(file.sla or ()):
+        for name in ("when", "pause_when"):
+            text = getattr(policy, name)
+            try:
+                if text is not None:
+                    Condition(text, TRIGGERS["manual"].variables, known)
+            except Invalid as error:
+                yield ("sla", place, name), str(error)
+
+
 def _calendars(session: Session, file: WorkspaceFile) -> set[str]:
     if file.calendars is not None:
         return {c.key for c in file.calendars}
@@ -198,11 +214,7 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
         if file.templates is not None
         else {t.key: t.settings for t in session.scalars(select(Template))},
         variables={},
-        lists=frozenset(
-            [entry.key for entry in file.lists]
-            if file.lists is not None
-            else session.scalars(select(NamedList.key))
-        ),
+        lists=_lists(session, file),
         sources=_sources(session, file),
         sms=file.sms is not None or bool((row := session.get(WorkspaceRow, 1)) and row.sms),
     )
@@ -233,6 +245,12 @@ def _teams(session: Session, file: WorkspaceFile) -> set[str]:
     return set(session.scalars(select(Team.key).where(Team.active)))
 
 
+def _lists(session: Session, file: WorkspaceFile) -> frozenset[str]:
+    if file.lists is not None:
+        return frozenset(entry.key for entry in file.lists)
+    return frozenset(session.scalars(select(NamedList.key)))
+
+
 def _sources(session: Session, file: WorkspaceFile) -> frozenset[str]:
     """The keys of all ways in, also of those that are closed: leads that came by them are still there."""
     named = {s.key for part in ("forms", "mailboxes", "lines") for s in getattr(file, part) or ()}
@@ -258,38 +276,3 @@ def _spoken(path: Iterable[str | int]) -> str:
     for step in path:
         text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
-
-
-def _sealed(values: Mapping[str, Any], file: WorkspaceFile) -> dict[str, Any]:
-    """The values as written, with every secret that is not a reference sealed."""
-    stored: dict[str, Any] = _copied(values)
-    for path in _secret_paths(file, ()):
-        around: Any = stored
-        for step in path[:-1]:
-            around = around[step]
-        written = around[path[-1]]
-        if isinstance(written, str) and not secrets.references(written) and not secrets.is_sealed(written):
-            around[path[-1]] = secrets.seal(written)
-    return stored
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _copied(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_copied(v) for v in value]
-    return value
-
-
-def _secret_paths(value: Any, path: Path) -> Iterator[Path]:
-    if isinstance(value, SecretStr):
-        yield path
-    elif isinstance(value, BaseModel):
-        for name in value.model_fields_set:
-            yield from _secret_paths(getattr(value, name), (*path, name))
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _secret_paths(inner, (*path, key))
-    elif isinstance(value, list | tuple):
-        for place, inner in enumerate(value):
-            yield from _secret_paths(inner, (*path, place))

@@ -104,6 +104,17 @@ def test_a_rule_that_was_left_out_says_by_which_part_and_what_it_saw() -> None:
     assert matcher.why_not(0, seen) is None
 
 
+def test_what_is_kept_of_a_lead_does_not_grow_with_what_rules_ask() -> None:
+    matcher = rules(*(f'lead.fields.f{n} == "x"' for n in range(1000)))
+    seen = matcher.seen(sight(fields={"f7": "y", "other": "z"}))
+    assert seen == {"lead.fields.f7": "y"}
+    assert matcher.why_not(8, seen) is not None
+    assert [(p.part, p.rules) for p in matcher.passed(seen)] == [
+        ("fields that are empty", 999),
+        ('lead.fields.f7 == "x"', 1),
+    ]
+
+
 def test_what_was_left_out_is_told_by_its_reasons_the_commonest_first() -> None:
     sites = [f'lead.channel == "form" && lead.source == "s{n}"' for n in range(20)]
     matcher = rules(*sites, *['lead.channel == "call" && lead.score > 1'] * 7)
@@ -192,20 +203,25 @@ def test_the_index_never_changes_a_result(seed: int) -> None:
     texts = [some_condition(by) if by.random() < 0.95 else None for _ in range(by.randint(1, 40))]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(matching, "_FEW", by.choice((0, 4)))  # a handful of rules is not sorted at all
+        patched.setattr(matching, "_FEW_FIELDS", by.choice((0, 40)))
         matcher = rules(*texts)
-    for _ in range(10):
-        seen = Sight({"lead": some_lead(by)}, AROUND)
-        candidates = matcher.candidates(seen)
-        assert candidates == sorted(set(candidates))
-        assert set(evaluated(matcher, seen)) <= set(candidates)
-        kept = json.loads(json.dumps(matcher.seen(seen), allow_nan=False))  # as the trace keeps it
-        after, last = sorted((by.randrange(-1, len(texts)), by.randrange(len(texts))))
-        told = sum(p.rules for p in matcher.passed(kept, after=after, last=last, most=1000))
-        assert told == last - after - sum(after < p <= last for p in candidates)
-        for place in set(range(len(texts))) - set(candidates):
-            part = matcher.why_not(place, kept)
-            assert part is not None
-            assert part.result is not True
+        for _ in range(10):
+            compare(matcher, Sight({"lead": some_lead(by)}, AROUND), by)
+
+
+def compare(matcher: Matcher[Named], seen: Sight, by: Random) -> None:
+    """What matches is among the candidates; of all others it can be told why they are none."""
+    candidates, count = matcher.candidates(seen), len(matcher.rules)
+    assert candidates == sorted(set(candidates))
+    assert set(evaluated(matcher, seen)) <= set(candidates)
+    kept = json.loads(json.dumps(matcher.seen(seen), allow_nan=False))  # as the trace keeps it
+    after, last = sorted((by.randrange(-1, count), by.randrange(count)))
+    told = sum(p.rules for p in matcher.passed(kept, after=after, last=last, most=1000))
+    assert told == last - after - sum(after < p <= last for p in candidates)
+    for place in set(range(count)) - set(candidates):
+        part = matcher.why_not(place, kept)
+        assert part is not None
+        assert part.result is not True
 
 
 def test_ten_thousand_rules_cost_little_more_than_a_hundred() -> None:

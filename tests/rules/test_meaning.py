@@ -9,6 +9,8 @@ from models.call import CallResult
 from models.lead import LeadStatus
 from models.source import Channel
 from rules.condition import Condition
+from rules.schema import read
+from rules.step import Known
 from rules.steps.schedule import ScheduleSettings
 from rules.vocabulary import CHOICES, TRIGGERS, References
 
@@ -68,7 +70,11 @@ KNOWN = References(frozenset({"competitors"}), frozenset({"office"}), frozenset(
         ('1 == 1 || "a" == "b"', "this refers to nothing: it always comes out the same"),
         ('lead.name.matches("(")', "at character 19: this is no pattern: unclosed group"),
         ("lead.name.matches(lead.message)", "the pattern of 'matches' is written out"),
-        ('lead.name.matches("[a-z]{100}{100}")', "the pattern repeats a part 10000 times"),
+        ('lead.name.matches("[a-z]{100}{100}")', "the pattern repeats too much"),
+        (r'lead.name.matches(r"(\w{1,20}\s?){1,10}")', "the pattern repeats too much"),
+        (" || ".join([r'lead.name.matches(r"\w{30}")'] * 4), "the pattern repeats too much"),
+        (r'lead.name.matches("\.br$")', 'with \\ in it, write r"…"'),
+        (f'lead.name.matches(r"{chr(92)}w{chr(92)}w" + "x")', "written out"),
         (f'lead.name.matches("{"a" * 501}")', "no longer than 500"),
         (" || ".join(['lead.name.matches("a")'] * 11), "more than 10 patterns"),
         ("lead.fields.a.all(a, a.all(b, b.all(c, true)))", "lists inside lists; 2 deep"),
@@ -96,6 +102,10 @@ def test_a_condition_that_cannot_be_meant_is_refused(text: str, words: str) -> N
         "now() - lead.created_at > duration('24h') && lead.created_at.getMonth() == 11",
         " || ".join(["lead.score > 1"] * 100),
         "true",
+        r'lead.fields.cnpj.matches(r"^\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}$")',
+        'lead.email.matches("^[a-z0-9._%+-]+@[a-z0-9-]+([.][a-z]{2,10}){1,3}$")',
+        r'lead.email.matches(r"\.br$")',
+        'lead.message.matches("(?i)(or\u00e7amento|proposta|pre\u00e7o){1,50}")',
     ],
 )
 def test_a_condition_that_can_be_meant_is_let_through(text: str) -> None:
@@ -104,6 +114,13 @@ def test_a_condition_that_can_be_meant_is_let_through(text: str) -> None:
 
 def test_what_is_not_known_is_not_checked() -> None:
     Condition('in_list(lead.email, "any") && is_open("any") && lead.source == "any"', VARIABLES)
+
+
+def test_rules_that_were_published_stay_in_force_when_the_check_becomes_stricter() -> None:
+    rules = [{"name": "r", "on": "lead.created", "when": 'lead.status != "closed"', "do": ["stop"]}]
+    assert [rule.name for rule in read(rules)[0]] == ["r"]
+    known = Known(frozenset(), frozenset(), frozenset(), {}, {})
+    assert "'lead.status' is never 'closed'" in read(rules, known)[1][0].words
 
 
 def test_the_choices_are_the_words_that_fields_really_take() -> None:

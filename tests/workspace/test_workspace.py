@@ -62,6 +62,14 @@ def test_lists_are_applied_exported_and_checked_like_the_rest(session: Session, 
         configure_in(session, lists=f"{lists}\n{lists}")
 
 
+def test_what_a_policy_s_condition_names_must_be_there(session: Session) -> None:
+    policy = "  - {key: fast, first_response: 1 hour, pause_when: 'in_list(lead.email, \"rivls\")'}"
+    lists = "  - {key: rivals, values: [acme.com]}"
+    with pytest.raises(Invalid, match=r"sla\[1\].pause_when: .* there is no list 'rivls'; did you mean"):
+        configure_in(session, lists=lists, sla=policy)
+    configure_in(session, lists=lists, sla=policy.replace("rivls", "rivals"))
+
+
 def test_a_source_that_is_none_is_told_where_a_condition_names_it(session: Session) -> None:
     rules = "  - {name: r, on: lead.created, when: 'lead.source == \"%s\"', do: [add_tag: x]}"
     configure_in(session, rules=rules % "contact")
