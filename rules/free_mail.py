@@ -1,6 +1,6 @@
 """Where anybody gets an e-mail address for nothing: such a domain names no company. Pure.
 
-Put together from the providers' own lists of the domains they give out, 2026; see
+The commonest providers, written down from general knowledge in 2026 and not checked one by one; see
 docs/decisions/0009-conditions.md for why it is ours and short.
 """
 

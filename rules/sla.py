@@ -31,6 +31,7 @@ from rules.duration import Duration
 from rules.sight import Sight
 from rules.vocabulary import TRIGGERS
 
+_WARN_AT = (50, 80)
 _GOING = (SlaState.RUNNING, SlaState.PAUSED)
 
 
@@ -45,7 +46,7 @@ class PolicySettings(BaseModel):
     first_response: str = Field(description="Within how long: 30 business minutes, 2 hours")
     calendar: str | None = Field(None, description="Whose business time; the first one's if left out")
     warn_at: list[int] = Field(
-        default_factory=lambda: [50, 80], max_length=10, description="Marks in per cent of the time"
+        default_factory=lambda: list(_WARN_AT), max_length=10, description="Marks in per cent of the time"
     )
     pause_when: str | None = Field(None, description="Condition on the lead while which no time passes")
 
@@ -130,7 +131,8 @@ def start(session: Session, happening: Happening, workspace: WorkspaceSettings) 
         if when is None or unchecked(when).evaluate(seen)[0]:
             # Measured from when the enquiry came, which may be a while ago after a stop.
             began = min(lead.created_at, clock.now())
-            settings = PolicySettings.model_validate(policy).model_dump(mode="json")
+            # As it was checked when it was applied; a later release may be stricter.
+            settings = {"warn_at": list(_WARN_AT), **policy}
             row = SlaClock(
                 lead_id=lead.id,
                 policy=settings["key"],
