@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 PROCESS_EVENT = "process_event"
 RUN_STEP = "run_step"
+GO_ON = "go_on"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
-QUEUES = {PROCESS_EVENT: "events", RUN_STEP: "steps"}
+QUEUES = {PROCESS_EVENT: "events", RUN_STEP: "steps", GO_ON: "waits"}
 
 _MOST_WAITING = 10_000
 log = logger(__name__)

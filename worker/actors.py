@@ -28,7 +28,15 @@ def declare(broker: Broker, *, threads: int) -> None:
     def run_step(step_id: str) -> None:
         _shielded(lambda: steps.run_step(int(step_id)), "step", step_id)
 
-    for function, name, priority in ((process_event, queue.PROCESS_EVENT, 0), (run_step, queue.RUN_STEP, 10)):
+    def go_on(step_id: str) -> None:
+        _shielded(lambda: executor.go_on(int(step_id)), "wait", step_id)
+
+    table = (
+        (process_event, queue.PROCESS_EVENT, 0),
+        (go_on, queue.GO_ON, 5),
+        (run_step, queue.RUN_STEP, 10),
+    )
+    for function, name, priority in table:
         actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)
 
 

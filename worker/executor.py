@@ -16,6 +16,7 @@ from rules.order import MailOrder
 from worker.outbound import smtp, webhook
 
 log = logger(__name__)
+_MOST_WAITING = 10_000
 # What an adapter says of an event decides at once; any other failure is tried again.
 _STATES: dict[type[Exception], EventState] = {
     Unreadable: EventState.FAILED,
@@ -63,33 +64,58 @@ def _set_aside(held: journal.Claim, error: Exception) -> None:
             pipeline.count(event)
 
 
+def go_on(step_id: int) -> None:
+    """Takes a run on from a wait whose time has come."""
+    _claimed(step_id)
+
+
+def _claimed(step_id: int) -> tuple[runs.Job | None, str]:
+    """What a due step orders, None where nothing; and the workspace's name."""
+    try:
+        with db.unit_of_work() as session:
+            return runs.claim(session, step_id), workspace.load(session).name
+    except Unavailable:
+        raise
+    except Exception as error:  # recorded with the step, which is tried again
+        log.exception("step.broken", step_id=step_id)
+        with db.unit_of_work() as session:
+            runs.broken(session, step_id, f"{type(error).__name__}: {error}"[:2000])
+        return None, ""
+
+
 class Executor:
-    """Carries out deferred steps, never so many at once that events would wait behind a slow server."""
+    """Carries out deferred steps, never so many at once that events would wait behind a slow server.
+
+    What is rung for while all lanes are taken is done by whichever lane is free first.
+    """
 
     def __init__(self, lanes: int) -> None:
         self._lanes = threading.BoundedSemaphore(lanes)
+        self._waiting: dict[int, None] = {}  # in the order they were rung for
 
     def run_step(self, step_id: int) -> None:
-        """Claims a step, carries out its order, and records the outcome."""
-        if not self._lanes.acquire(blocking=False):
-            return  # the step stays due, and the sweep rings again in a moment
-        try:
-            self._run(step_id)
-        finally:
-            self._lanes.release()
+        """Claims a step, carries out its order, records the outcome: now, or as soon as a lane is free."""
+        if len(self._waiting) < _MOST_WAITING:  # the others stay due, and are rung for again
+            self._waiting[step_id] = None
+        while self._waiting and self._lanes.acquire(blocking=False):
+            try:
+                while (following := self._next()) is not None:
+                    self._run(following)
+            finally:
+                self._lanes.release()
+
+    def _next(self) -> int | None:
+        while self._waiting:
+            try:
+                step_id = next(iter(self._waiting))
+                del self._waiting[step_id]
+            except (KeyError, RuntimeError, StopIteration):
+                continue  # another lane has just taken it
+            return step_id
+        return None
 
     def _run(self, step_id: int) -> None:
-        try:
-            with db.unit_of_work() as session:
-                job = runs.claim(session, step_id)
-                name = workspace.load(session).name
-        except Unavailable:
-            raise
-        except Exception as error:  # recorded with the step, which is tried again
-            log.exception("step.broken", step_id=step_id)
-            with db.unit_of_work() as session:
-                runs.broken(session, step_id, f"{type(error).__name__}: {error}"[:2000])
-            return
+        job, name = _claimed(step_id)
         if job is None:
             return
         answer: object = None

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from core import clock, db, queue
 from intake import journal
 from models.inbound import InboundEvent
-from models.rule import StepRow
+from models.rule import StepRow, StepState
 from rules import runs
 
 #: Events younger than this are still on their way through the doorbell.
@@ -42,10 +42,12 @@ class Sweeper:
         """Rings for steps that are due; says for how many."""
         now = clock.now()
         with db.reading() as session:
-            ids = session.scalars(
-                select(StepRow.id).where(runs.due(now)).order_by(StepRow.due_at).limit(_MOST)
+            rows = session.execute(
+                select(StepRow.id, StepRow.state).where(runs.due(now)).order_by(StepRow.due_at).limit(_MOST)
             ).all()
-        return self._ring(queue.RUN_STEP, ids)
+        waits = [row.id for row in rows if row.state is StepState.WAITING]
+        others = [row.id for row in rows if row.state is not StepState.WAITING]
+        return self._ring(queue.GO_ON, waits) + self._ring(queue.RUN_STEP, others)
 
     def _ring(self, actor: str, ids: Iterable[object]) -> int:
         now = clock.monotonic()

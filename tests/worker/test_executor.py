@@ -232,12 +232,34 @@ def test_a_mail_server_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPat
     assert step().state is StepState.READY
 
 
-def test_a_full_house_leaves_the_step_for_the_sweep() -> None:
-    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+def test_what_is_rung_for_while_all_lanes_are_taken_is_done_by_the_next_free_one(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        executor.process_event(post(f"name=Ana&email=ana{n}%40client.test".encode(), key=f"k{n}"))
+    with database.reading() as session:
+        first, *others = session.scalars(select(StepRow.id).where(StepRow.kind == "send_email")).all()
     lanes = executor.Executor(1)
-    lanes._lanes.acquire()
-    lanes.run_step(step().id)
-    assert (step().state, step().attempts) == (StepState.READY, 0)
+    under_way, free = threading.Event(), threading.Event()
+    send = executor.smtp.send
+
+    def slow(*arguments: object, **named: object) -> str:
+        under_way.set()
+        assert free.wait(10)
+        return send(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(executor.smtp, "send", slow)
+    busy = threading.Thread(target=lanes.run_step, args=(first,))
+    busy.start()
+    assert under_way.wait(10)
+    for step_id in others:
+        lanes.run_step(step_id)  # answers at once: no event waits behind a slow server
+        with database.reading() as session:
+            assert session.get_one(StepRow, step_id).attempts == 0
+    free.set()
+    busy.join(10)
+    with database.reading() as session:
+        assert {session.get_one(StepRow, i).state for i in (first, *others)} == {StepState.DONE}
 
 
 def test_a_lead_that_no_rule_assigns_goes_to_the_source_s_team_in_turn() -> None:
