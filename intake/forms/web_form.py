@@ -24,6 +24,14 @@ from models.source import Channel
 WINDOW_SECONDS = 600
 _LONGEST = 200_000
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+# Names of the lead's own that no stranger sets, not even as a custom field that looks like one.
+_OURS = frozenset(
+    {
+        *("id", "number", "title", "status", "channel", "source", "owner", "owner_id", "score", "tags"),
+        *("fields", "attribution", "created_at", "contact_id", "company_id"),
+    }
+)
 _YES = frozenset({"on", "true", "1", "yes", "sim", "si", "ja", "oui"})
 
 
@@ -104,7 +112,9 @@ class _Found:
         elif meaning is not None and open_form:
             self._add(meaning, values)
         elif value not in ("", None) and name != "_charset_":
-            self.extra[name] = value
+            # What a form without declared fields asks is what its rules are about.
+            custom = open_form and _PLAIN.fullmatch(name) and name.lower() not in _OURS
+            (self.fields if custom else self.extra)[name] = value
 
     def _add(self, meaning: str, values: tuple[Any, ...]) -> None:
         self.own.setdefault(meaning, []).extend(str(v) for v in dict.fromkeys(values) if v not in ("", None))

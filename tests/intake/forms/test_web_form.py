@@ -71,7 +71,8 @@ def test_the_person_is_found_by_the_names_people_use() -> None:
         "gclid": "Cj0",
     }
     assert found.consent is True
-    assert found.extra == {"cor": "azul, verde"}
+    assert found.fields == {"cor": "azul, verde"}
+    assert found.extra == {}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,11 @@ def test_json_and_multipart_say_the_same() -> None:
         "ok": True,
     }
     found = parse(json.dumps(document).encode(), "application/json")
-    assert (found.name, found.emails, found.extra) == ("Ana Lima", ("ana@client.test",), {"n": 3, "ok": True})
+    assert (found.name, found.emails, found.fields) == (
+        "Ana Lima",
+        ("ana@client.test",),
+        {"n": 3, "ok": True},
+    )
     body = (
         b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nAna Lima\r\n'
         b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\nana@client.test\r\n'
