@@ -137,14 +137,18 @@ def look_ahead(rules: Mapping[str, Sequence[Any]], outlook: Outlook, triggers: S
     waiting = deque((trigger, first, 0) for trigger in triggers)
     while waiting:
         trigger, event, depth = waiting.popleft()
+        outlook.facts["event"] = event
+        seen = None  # made once for all rules that see the same
         for rule in rules.get(trigger, ()):
-            outlook.facts["event"] = event
-            if rule.condition is not None and not rule.condition.evaluate(outlook.sight())[0]:
-                continue
+            if rule.condition is not None:
+                seen = seen or outlook.sight()
+                if not rule.condition.evaluate(seen)[0]:
+                    continue
             outlook.matched.append(rule.name)
             if depth < DEEPEST:
                 _list(rule.steps, outlook, {})
                 waiting.extend((name, data, depth + 1) for name, data in outlook.happened)
+                seen = None
             outlook.happened.clear()
 
 
