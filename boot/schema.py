@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sqlalchemy import Connection, text
 
 import migrations
 from core.db import Database, translated
+from core.errors import Invalid
 from models import Base
 
 _LOCK = 0x506F7274  # 'Port': so that of several hosts which start at once, one migrates
@@ -42,11 +45,29 @@ def upgrade(database: Database) -> bool:
     """Brings the database to the newest version; says whether there was anything to do."""
     if current(database) == head():
         return False
-    with translated(), database.engine.begin() as connection:
+    with translated(), _without_foreign_keys(database) as connection, connection.begin():
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(configuration(connection), "head")
+        if database.is_sqlite and (broken := connection.execute(text("PRAGMA foreign_key_check")).all()):
+            raise Invalid(f"the upgrade would break {len(broken)} references, the first in {broken[0][0]}")
     return True
+
+
+@contextmanager
+def _without_foreign_keys(database: Database) -> Iterator[Connection]:
+    """A connection on which SQLite may make a table anew that others refer to: dropping the old one would
+    else delete their rows (sqlite.org, "ALTER TABLE", 7). It can only be said outside of a transaction."""
+    with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            yield connection
+            return
+        raw: Any = connection.connection.driver_connection
+        raw.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield connection
+        finally:
+            raw.execute("PRAGMA foreign_keys=ON")
 
 
 def differences(database: Database) -> list[Any]:

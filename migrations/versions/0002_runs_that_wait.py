@@ -15,7 +15,7 @@ depends_on = None
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
 # Rows that are there already remember nothing.
-EMPTY = sa.text("'{}'")
+EMPTY = '{}'
 
 
 def _due(states: str) -> None:

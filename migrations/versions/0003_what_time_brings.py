@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
-NONE_YET = sa.text('0')
+NONE_YET = '0'
 
 
 def upgrade() -> None:
@@ -36,11 +36,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('idle_days', sa.Integer(), server_default=NONE_YET, nullable=False))
     with op.batch_alter_table('call') as batch_op:
         # Of the calls that are there already rules are told nothing more.
-        batch_op.add_column(sa.Column('start_told', sa.Boolean(), server_default=sa.true(), nullable=False))
+        batch_op.add_column(sa.Column('start_told', sa.Boolean(), server_default='1', nullable=False))
 
 
     with op.batch_alter_table('ruleset_version') as batch_op:
-        batch_op.add_column(sa.Column('tests', JSON, server_default=sa.text("'[]'"), nullable=False))
+        batch_op.add_column(sa.Column('tests', JSON, server_default='[]', nullable=False))
         batch_op.add_column(sa.Column('why', sa.Text(), server_default='', nullable=False))
 
 

@@ -19,7 +19,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 
 def upgrade() -> None:
     with op.batch_alter_table('workspace') as batch_op:
-        batch_op.add_column(sa.Column('sla', JSON, server_default=sa.text("'[]'"), nullable=False))
+        batch_op.add_column(sa.Column('sla', JSON, server_default='[]', nullable=False))
     op.create_table(
         'sla_clock',
         sa.Column('lead_id', KEY, nullable=False),

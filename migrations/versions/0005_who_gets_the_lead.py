@@ -48,14 +48,14 @@ def upgrade() -> None:
     with op.batch_alter_table('user_account') as batch_op:
         batch_op.add_column(sa.Column('daily', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('calendar', sa.String(length=100), nullable=True))
-        batch_op.add_column(sa.Column('absences', JSON, server_default=sa.text("'[]'"), nullable=False))
+        batch_op.add_column(sa.Column('absences', JSON, server_default='[]', nullable=False))
     with op.batch_alter_table('team') as batch_op:
         batch_op.add_column(sa.Column('calendar', sa.String(length=100), nullable=True))
     with op.batch_alter_table('rotation') as batch_op:
-        batch_op.add_column(sa.Column('credits', JSON, server_default=sa.text("'{}'"), nullable=False))
+        batch_op.add_column(sa.Column('credits', JSON, server_default='{}', nullable=False))
     with op.batch_alter_table('lead') as batch_op:
         batch_op.add_column(sa.Column('wish', JSON, nullable=True))
-        batch_op.add_column(sa.Column('waits', sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column('waits', sa.Boolean(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('alarmed_at', sa.DateTime(timezone=True), nullable=True))
 
 

@@ -23,13 +23,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('workspace') as batch_op:
         sms = sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')
-        batch_op.add_column(sa.Column('sms', sms, server_default=sa.text("'{}'"), nullable=False))
+        batch_op.add_column(sa.Column('sms', sms, server_default='{}', nullable=False))
     with op.batch_alter_table('trace') as batch_op:
         for name in ('passed', 'seen'):
             column = sa.Column(
                 name,
                 sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'),
-                server_default=sa.text("'[]'"),
+                server_default='[]',
                 nullable=False,
             )
             batch_op.add_column(column)

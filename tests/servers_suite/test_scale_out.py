@@ -17,7 +17,7 @@ import redis
 
 from boot import schema
 from core.db import Database
-from tests.boot.test_schema import migrated
+from tests.boot.test_schema import kept_over_the_upgrade, migrated
 from tests.e2e.test_three_channels import the_whole_way
 from tests.servers.mail import DovecotServer
 from tests.servers.port import wait_for
@@ -79,6 +79,13 @@ def second_worker(service: Service) -> subprocess.Popen[bytes]:
 def test_an_empty_postgresql_database_becomes_what_the_models_say(database_url: str) -> None:
     database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     migrated(database)
+    assert schema.differences(database) == []
+    database.close()
+
+
+def test_postgresql_keeps_what_an_older_release_has_kept(database_url: str) -> None:
+    database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    kept_over_the_upgrade(database)
     assert schema.differences(database) == []
     database.close()
 
