@@ -12,11 +12,32 @@ from models.source import Channel
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What somebody was asked to agree to, and whether they did. `name` is the field's."""
+
+    name: str
+    text: str
+    given: bool
+    version: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file as it came. Name and type are the sender's words, and neither a path nor a promise."""
+
+    field: str
+    name: str
+    content_type: str
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One enquiry. Addresses and numbers are as the sender wrote them; the pipeline normalises them.
 
     `fields` are the custom fields that the source declares, `extra` whatever else was sent,
-    `consent` None where the sender was not asked.
+    `consent` says whether all that had to be agreed to was, None where the sender was not asked.
     """
 
     channel: Channel
@@ -29,8 +50,10 @@ class Submission:
     message: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
-    attribution: Mapping[str, str] = field(default_factory=dict)
+    attribution: Mapping[str, Any] = field(default_factory=dict)
     consent: bool | None = None
+    consents: tuple[Consent, ...] = ()
+    files: tuple[UploadedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

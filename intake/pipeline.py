@@ -22,6 +22,7 @@ from crm.workspace import WorkspaceSettings
 from intake import call_back, calls, journal
 from intake.adapter import Adapter
 from intake.delivery import Delivery
+from intake.forms.service_form import SERVICE_FORMS
 from intake.forms.web_form import WebForm
 from intake.mailbox.adapter import Mailbox
 from models.call import Call, CallResult
@@ -33,7 +34,7 @@ from models.workspace import WorkspaceRow
 from rules import engine, ruleset
 from rules.assignment import ladder
 
-_ALL: tuple[Adapter[Any], ...] = (WebForm(), Mailbox(), *calls.ADAPTERS)
+_ALL: tuple[Adapter[Any], ...] = (WebForm(), *SERVICE_FORMS, Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 
 
@@ -111,7 +112,7 @@ def warm(session: Session) -> None:
 
 def count(event: InboundEvent) -> None:
     """Adds a closed event to the metrics."""
-    channel = event.adapter if event.adapter == "form" else "email" if event.adapter == "imap" else "call"
+    channel = ADAPTERS[event.adapter].channel.value
     PROCESSED.labels(channel, event.state.value).inc()
     if event.state is EventState.PROCESSED:
         LAG.labels(channel).observe((clock.now() - event.received_at).total_seconds())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from core import db
 from core.errors import PortariaError, Unavailable
@@ -26,9 +28,9 @@ log = logger(__name__)
 
 @dataclass(eq=False)
 class _Waiting:
-    entry: Entry
+    entries: Sequence[Entry]
     done: threading.Event = field(default_factory=threading.Event)
-    receipt: Receipt | None = None
+    receipts: Sequence[Receipt] | None = None
     error: BaseException | None = None
 
 
@@ -42,12 +44,12 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def journal(self, entry: Entry) -> Receipt:
-        """Returns once the entry is durably committed.
+    def journal(self, entries: Sequence[Entry]) -> list[Receipt]:
+        """Returns once the entries are durably committed, all of them in one transaction.
 
         Raises Unavailable when the database does not take it in time: the sender keeps it.
         """
-        waiting = _Waiting(entry)
+        waiting = _Waiting(tuple(entries))
         with self._changed:
             if self._stopped or len(self._queue) >= _MOST_WAITING:
                 raise Unavailable("too many requests are waiting for the journal")
@@ -57,9 +59,9 @@ class Writer:
             raise Unavailable("the journal did not answer in time")
         if waiting.error is not None:
             raise waiting.error
-        if waiting.receipt is None:
+        if waiting.receipts is None:
             raise Unavailable("the journal stopped")
-        return waiting.receipt
+        return list(waiting.receipts)
 
     def stop(self, timeout: float = 5) -> None:
         """Writes what waits, for at most that many seconds, and takes no more."""
@@ -85,14 +87,14 @@ class Writer:
             size = 0
             while self._queue and len(group) < _MOST_ENTRIES and (not group or size < _MOST_BYTES):
                 group.append(self._queue.popleft())
-                size += len(group[-1].entry.delivery.body)
+                size += sum(len(entry.delivery.body) for entry in group[-1].entries)
             return group
 
     def _write(self, group: list[_Waiting]) -> None:
         with db.unit_of_work() as session:
-            receipts = append(session, [w.entry for w in group])
-        for waiting, receipt in zip(group, receipts, strict=True):
-            waiting.receipt = receipt
+            receipts = iter(append(session, [entry for w in group for entry in w.entries]))
+        for waiting in group:
+            waiting.receipts = list(islice(receipts, len(waiting.entries)))
             waiting.done.set()
 
     def _one_by_one(self, group: list[_Waiting], error: Exception) -> None:

@@ -48,6 +48,10 @@ class Posted:
         """The first value that is not empty; None where there is none."""
         return next((v for v in self.values.get(name, ()) if v not in ("", None)), None)
 
+    def without(self, names: frozenset[str]) -> Posted:
+        """The same without these fields."""
+        return Posted({n: vs for n, vs in self.values.items() if n not in names}, self.files)
+
     def fingerprint(self) -> str:
         """The same for the same content, whatever its encoding and multipart boundary."""
         named = json.dumps(sorted((n, [str(v) for v in vs]) for n, vs in self.values.items()))

@@ -1,9 +1,10 @@
-"""The names people give to a form's fields, in five languages, and what they mean. Pure."""
+"""The names and questions by which people ask for the same, in five languages. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 _NAMES = {
     "name": (
@@ -42,6 +43,11 @@ _NAMES = {
     ),
 }
 _MEANING = {name: meaning for meaning, names in _NAMES.items() for name in names.split()}
+# In a question, the more special first; consent is never taken from a sentence.
+_SPECIAL = ("email", "phone", "company", "first_name", "last_name", "name", "message")
+_MOST_WORDS = 8
+#: What a field may be, beside a custom field of its own.
+MEANINGS = frozenset(_NAMES)
 _LAST_PART = re.compile(r"\[([^\[\]]+)\]$")
 #: Names that say where a visitor came from, kept as attribution.
 ATTRIBUTION = frozenset(
@@ -54,6 +60,7 @@ ATTRIBUTION = frozenset(
         "msclkid",
         "page_url",
         "referrer",
+        "referer",
         "ttclid",
         "twclid",
         "utm_campaign",
@@ -73,5 +80,27 @@ def meaning(name: str) -> str | None:
     Of a nested name (`form_fields[email]`) the last part counts, without case, accents and marks.
     """
     part = _LAST_PART.search(name)
-    plain = unicodedata.normalize("NFKD", (part[1] if part else name).lower())
-    return _MEANING.get(re.sub(r"[^a-z]", "", plain))
+    return _MEANING.get(re.sub(r"[^a-z]", "", _folded(part[1] if part else name)))
+
+
+def question(text: str) -> str | None:
+    """The same for a whole question, such as "What's your name?": the first of its words that is known.
+
+    Of several, what is more special counts: a company's name is a company.
+    """
+    found = meaning(text)
+    if found is not None:
+        return found
+    words = re.findall(r"[a-z]+", _folded(text))
+    said = {m for one in (words, [a + b for a, b in pairwise(words)]) for w in one if (m := _MEANING.get(w))}
+    return next((m for m in _SPECIAL if m in said), None) if len(words) <= _MOST_WORDS else None
+
+
+def slug(text: str) -> str:
+    """A question as the name of a custom field, such as `how_many_employees`; empty where it has none."""
+    found = re.sub(r"[^a-z0-9]+", "_", _folded(text)).strip("_")[:60].strip("_")
+    return found if found[:1].isalpha() else f"f_{found}" if found else ""
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKD", text.lower().replace("ß", "ss")).encode("ascii", "ignore").decode()

@@ -1,0 +1,34 @@
+"""A form service's format as an adapter: the service reads it, the form says what its fields mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm.submission import Submission
+from intake.adapter import Adapter
+from intake.delivery import Delivery
+from intake.forms.interpret import interpret
+from intake.forms.service import FormService
+from intake.forms.services import SERVICES, settings_of
+from intake.forms.settings import FormSettings
+from models.source import Channel
+
+
+class ServiceForm(Adapter[FormSettings]):
+    """Posts of one service to any form."""
+
+    channel = Channel.FORM
+    settings = FormSettings
+
+    def __init__(self, service: FormService[Any]) -> None:
+        self.service = service
+        # One class for all services: what the others have in theirs, each of these has of its own.
+        vars(self).update(name=service.name, content_types=service.content_types)
+
+    def parse(self, delivery: Delivery, settings: FormSettings) -> Submission:
+        """The service's answers, read by the form's own declarations and mapping."""
+        own = settings_of(self.service, settings.services) or self.service.settings.model_construct()
+        return interpret(self.service.read(delivery, own), settings, delivery)
+
+
+SERVICE_FORMS = tuple(ServiceForm(service) for service in SERVICES)

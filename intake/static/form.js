@@ -1,0 +1,1 @@
+"use strict"; // what the page does with a script is added here
