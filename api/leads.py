@@ -70,6 +70,7 @@ class Lead(BaseModel):
     tags: list[str]
     fields: dict[str, Any]
     attribution: dict[str, Any]
+    consent: bool | None = Field(description="Whether they agreed; null where nobody asked")
     created_at: datetime
     first_response_at: datetime | None
     sla: Sla | None = Field(description="The clock to the first answer; null where no policy applies")
@@ -97,6 +98,7 @@ class Lead(BaseModel):
             tags=row.tags,
             fields=row.fields,
             attribution=row.attribution,
+            consent=row.consent,
             created_at=row.created_at,
             first_response_at=row.first_response_at,
             sla=Sla.of(row.sla),

@@ -14,6 +14,7 @@ _ROOMS = {
     "processes": ("up", "web", "worker", "scheduler", "mailboxes"),
     "configuration": ("db", "apply", "export"),
     "ruling": ("rules",),
+    "forms": ("forms",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

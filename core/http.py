@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpcore
@@ -80,8 +80,19 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, bytes]
 
     Raises Retry where trying again may help, Permanent where it will not.
     """
+    return _request("POST", url, headers, content=content)
+
+
+def ask(url: str, headers: dict[str, str], *, form: Mapping[str, str] | None = None) -> bytes:
+    """What is answered to a GET, or to a POST of a form, at most 64 KiB of it. Raises as `post` does."""
+    if form is None:
+        return _request("GET", url, headers)[1]
+    return _request("POST", url, headers, data=dict(form))[1]
+
+
+def _request(method: str, url: str, headers: dict[str, str], **body: Any) -> tuple[int, bytes]:
     try:
-        with _client() as client, client.stream("POST", url, content=content, headers=headers) as answer:
+        with _client() as client, client.stream(method, url, headers=headers, **body) as answer:
             found = bytearray()
             for chunk in answer.iter_bytes(4096):
                 found += chunk

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     max_mail_bytes: int = Field(
         50 * MIB, validation_alias="PORTARIA_MAX_MAIL_BYTES", ge=1024, description="One e-mail"
     )
+    storage_url: str = Field(
+        "",
+        validation_alias="PORTARIA_STORAGE_URL",
+        description="Where files are kept: file:///path or s3://bucket/prefix; default: DATA_DIR/files",
+    )
     trace_days: int = Field(
         365, validation_alias="PORTARIA_TRACE_DAYS", ge=1, description="Days for which is kept why"
     )
@@ -111,6 +116,13 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://", "amqp://", "amqps://")):
             raise ValueError("must begin with redis://, rediss://, unix://, amqp:// or amqps://")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_storage(cls, value: str) -> str:
+        if value and not value.startswith(("file:///", "s3://", "memory://")):
+            raise ValueError("must begin with file:/// or s3://")
         return value
 
     @field_validator("database_url")
@@ -161,6 +173,11 @@ class Settings(BaseSettings):
         """The address at which this machine itself reaches the web process."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  not bound to
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def storage(self) -> str:
+        """Where files are kept."""
+        return self.storage_url or f"file://{(self.data_dir / 'files').absolute()}"
 
     @property
     def embedded(self) -> bool:

@@ -115,7 +115,11 @@ def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | No
         if value and not getattr(lead, field):
             setattr(lead, field, value)
     lead.fields = {**submission.fields, **{k: v for k, v in lead.fields.items() if v not in (None, "")}}
-    lead.attribution = lead.attribution or dict(submission.attribution)
+    if submission.attribution:
+        # The first touch stays; where they came from this time stands beside it.
+        last = {k: v for k, v in submission.attribution.items() if k != "first_touch"}
+        before = {k: v for k, v in lead.attribution.items() if k != "last_touch"}
+        lead.attribution = {**before, "last_touch": last} if before else dict(submission.attribution)
     lead.last_inbound_at = max(lead.last_inbound_at, submission.occurred_at)
     lead.updated_at = clock.now()
 
@@ -146,6 +150,10 @@ def _facts(submission: Submission, source: Source, *, shared: tuple[str, ...]) -
         "extra": dict(submission.extra),
         "attribution": dict(submission.attribution),
         "consent": submission.consent,
+        "consents": [
+            {"text": c.text, "version": c.version, "given": c.given} for c in submission.consents if c.text
+        ],
+        "files": [f.name for f in submission.files],
     }
     if shared:
         facts["also_used_by_others"] = list(shared)

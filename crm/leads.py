@@ -12,7 +12,9 @@ from core.errors import Invalid
 from crm import timeline
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
+from models.attachment import Attachment
 from models.call import Call
+from models.consent import ConsentGiven
 from models.inbound import InboundEvent
 from models.lead import OPEN, Lead, LeadStatus
 from models.rule import Run, Trace
@@ -172,7 +174,7 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
         )
         .values(state=ActivityState.CANCELLED, outcome=f"merged into lead {lead.id}", done_at=clock.now())
     )
-    for table in (Activity, TimelineEntry, Call, Run, Trace, InboundEvent):
+    for table in (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven):
         session.execute(update(table).where(table.lead_id == other.id).values(lead_id=lead.id))
     if lead.owner_id is not None:
         session.execute(
@@ -186,6 +188,7 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
     lead.fields = {**other.fields, **lead.fields}
     lead.tags = [*lead.tags, *(t for t in other.tags if t not in lead.tags)]
     lead.attribution = lead.attribution or other.attribution
+    lead.consent = other.consent if lead.consent is None else lead.consent or bool(other.consent)
     lead.last_inbound_at = max(lead.last_inbound_at, other.last_inbound_at)
     lead.updated_at = clock.now()
     other.status = LeadStatus.MERGED

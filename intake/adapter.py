@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.ids import digest
 from crm.submission import CallUpdate, Submission
 from intake.delivery import Delivery
+from intake.errand import Errand
 from models.source import Channel
 
 
@@ -46,6 +47,10 @@ class Adapter(Generic[S]):
     def dedupe_key(self, delivery: Delivery, settings: S) -> str:
         """The same for every delivery of the same event, at most 200 characters."""
         return digest(delivery.body)
+
+    def errand(self, delivery: Delivery, settings: S) -> Errand | None:
+        """What must be done outside before the delivery can be read; None where nothing has to."""
+        return None
 
     def parse(self, delivery: Delivery, settings: S) -> Submission | CallUpdate:
         """What the delivery says.

@@ -13,6 +13,10 @@ _KEPT_HEADERS = frozenset(
 )
 
 
+#: The fact that a person has released the event from quarantine.
+RELEASED = "released"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Bytes and what surrounded them.

@@ -12,10 +12,11 @@ from core import db
 from core.errors import Invalid, NotFound, Refused
 from core.metrics import REFUSED
 from core.settings import settings
+from intake import form_page as page
 from intake import problems, rates, sources
 from intake.delivery import Delivery
 from intake.door import delivery, door, form_of, journal, largest, with_cors
-from intake.forms import body, captcha, checks, marks, page, spam, web_form
+from intake.forms import body, captcha, checks, marks, spam, web_form
 from intake.forms.settings import FormSettings
 from intake.journal import Entry, Receipt
 from intake.sources import LoadedSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,17 +12,14 @@ from sqlalchemy.orm import Session, undefer
 
 from core import clock, queue
 from core.ids import new_id
-from intake.delivery import Delivery
+from intake.delivery import RELEASED, Delivery
+from intake.errand import TRIES
 from models.inbound import EventState, InboundEvent
 
 #: How long a worker may take for one event before another one takes it over.
 LEASE = timedelta(seconds=10)
 #: After so many attempts that ended without an answer an event is set aside as failed.
 MOST_ATTEMPTS = 5
-#: The fact of an event's envelope that a person has released it from quarantine.
-RELEASED = "released"
-
-
 _TABLE = InboundEvent.metadata.tables["inbound_events"]
 
 
@@ -200,14 +197,46 @@ def postpone(event: InboundEvent, *, error: str) -> None:
     event.retry_at = clock.now() + timedelta(seconds=event.attempts**2)
 
 
+def prolong(session: Session, held: Claim, lease: timedelta) -> bool:
+    """Lets the claim stand for longer; says whether it still stood."""
+    found = session.scalar(
+        update(InboundEvent)
+        .where(
+            InboundEvent.id == held.event_id,
+            InboundEvent.state == EventState.RECEIVED,
+            InboundEvent.attempts == held.attempt,
+        )
+        .values(lease_until=clock.now() + lease)
+        .returning(InboundEvent.id)
+    )
+    return found is not None
+
+
+def learn(event: InboundEvent, facts: Mapping[str, object]) -> None:
+    """Adds what was found out to what the event came with."""
+    event.envelope = {**event.envelope, "facts": {**event.envelope["facts"], **facts}}
+
+
+def wait(event: InboundEvent, tries: int, *, error: str) -> None:
+    """Lets an event whose errand failed be tried again: after 2 s, 4 s, 8 s … at most an hour.
+
+    Such tries are counted by themselves: a service that is away takes none of the event's own attempts.
+    """
+    learn(event, {TRIES: tries})
+    event.error = error
+    event.attempts = 0
+    event.lease_until = None
+    event.retry_at = clock.now() + min(timedelta(seconds=2 ** min(tries, 12)), timedelta(hours=1))
+
+
 def replay(session: Session, event: InboundEvent) -> None:
     """Lets a closed event be processed again. What it did already is found by its keys, not done twice.
 
     One that was quarantined is released by this: whoever replays it says that it is an enquiry.
     """
     if event.state is EventState.QUARANTINED:
-        facts = {**event.envelope["facts"], RELEASED: True}
-        event.envelope = {**event.envelope, "facts": facts}
+        learn(event, {RELEASED: True})
+    learn(event, {TRIES: 0})
     event.state = EventState.RECEIVED
     event.attempts = 0
     event.error = None

@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 from core import clock, secrets
 from core.errors import Invalid, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
+from crm import attachments, consents, workspace
 from crm import calls as call_log
-from crm import workspace
 from crm.capture import Capture, capture
 from crm.contact_points import phone_number
 from crm.happening import Happening
 from crm.submission import CallUpdate, Submission
 from crm.workspace import WorkspaceSettings
-from intake import call_back, calls, journal
+from intake import call_back, calls, files, journal, screening
 from intake.adapter import Adapter
-from intake.delivery import Delivery
+from intake.delivery import RELEASED, Delivery
+from intake.errand import STORED, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
 from intake.forms.web_form import WebForm
 from intake.mailbox.adapter import Mailbox
@@ -51,22 +52,35 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
         here = workspace.load(session)
         country = settings.country or here.country
         passage = _Passage(session, event, source, settings, here, country, careful)
-        found = _parsed(event, settings)
+        delivery = _delivery(event)
+        found = _parsed(event, delivery, settings)
+        if isinstance(found, Submission):
+            screening.look(session, event.id, delivery, found, settings)
         lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
         event.lead_id = lead.id if lead else None
         del row
     journal.close(event, EventState.PROCESSED)
 
 
-def _parsed(event: InboundEvent, settings: Any) -> Submission | CallUpdate:
-    """What the event says; what was put apart counts as an enquiry once a person has released it."""
-    delivery = _delivery(event)
+def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submission | CallUpdate:
+    """What the event says; what was put apart counts as an enquiry once a person has released it.
+
+    Raises Needed where something has to be done outside first.
+    """
+    adapter = ADAPTERS[event.adapter]
+    if (errand := adapter.errand(delivery, settings)) is not None:
+        raise Needed(errand)
     try:
-        return ADAPTERS[event.adapter].parse(delivery, settings)
+        found = adapter.parse(delivery, settings)
     except Quarantined as verdict:
-        if not (delivery.facts.get(journal.RELEASED) and isinstance(verdict.submission, Submission)):
+        if not (delivery.facts.get(RELEASED) and isinstance(verdict.submission, Submission)):
             raise
-        return verdict.submission
+        found = verdict.submission
+    if isinstance(found, Submission) and found.files and not delivery.facts.get(STORED):
+        kept = files.sorted_out(found.files, settings, event.id)
+        if contents := files.to_store(found.files, kept):
+            raise Needed(Errand(files=contents))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +156,23 @@ def _enquiry(passage: _Passage, submission: Submission) -> Lead:
     if not (submission.emails or submission.phones or submission.name.strip() or submission.message.strip()):
         raise Unreadable("there is no name, no address, no number and no message in it")
     captured = passage.capture(submission)
-    passage.react(captured.lead, captured.happenings)
-    return captured.lead
+    lead, event = captured.lead, passage.event
+    if submission.consents or submission.consent is not None:
+        address = event.envelope["remote_address"]
+        consents.record(
+            passage.session,
+            lead,
+            submission,
+            source=passage.source.key,
+            event_id=event.id,
+            address=address,
+            at=event.received_at,
+        )
+    if submission.files:
+        kept = files.sorted_out(submission.files, passage.settings, event.id)
+        attachments.attach(passage.session, lead, kept, event_id=event.id)
+    passage.react(lead, captured.happenings)
+    return lead
 
 
 def _ringing(passage: _Passage, call: Call) -> Lead | None:

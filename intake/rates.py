@@ -50,3 +50,8 @@ def _hit(item: RateLimitItem, *who: str) -> bool:
     except (StorageError, OSError) as error:
         log.warning("rates.not_counted", error=str(error))
         return True
+
+
+def forget() -> None:
+    """Begins to count anew; for tests."""
+    _limiter.cache_clear()

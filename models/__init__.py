@@ -1,9 +1,12 @@
 """The tables. Importing this package makes them all known to SQLAlchemy and Alembic."""
 
 from models.activity import Activity, ActivityState
+from models.attachment import Attachment
 from models.base import Base
 from models.call import Call, CallResult
+from models.consent import ConsentGiven
 from models.contact_point import ContactPoint, Person, PointKind
+from models.form_print import FormPrint
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
@@ -20,14 +23,17 @@ __all__ = [
     "Activity",
     "ActivityState",
     "ApiToken",
+    "Attachment",
     "Base",
     "Calendar",
     "Call",
     "CallResult",
     "Channel",
+    "ConsentGiven",
     "ContactPoint",
     "CronRule",
     "EventState",
+    "FormPrint",
     "InboundEvent",
     "Lead",
     "LeadStatus",

@@ -53,6 +53,8 @@ class Lead(Base):
     tags: Mapped[list[str]] = mapped_column(default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     attribution: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Whether they agreed to what they were asked; None where nobody asked.
+    consent: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
     # Of how many days without anything done rules were told.

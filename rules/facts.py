@@ -83,6 +83,7 @@ def lead_facts(lead: Lead) -> dict[str, Any]:
         "tags": list(lead.tags),
         "fields": _plain(lead.fields),
         "attribution": _plain(lead.attribution),
+        "consent": lead.consent,
         "created_at": lead.created_at,
     }
 

@@ -6,9 +6,15 @@ from sqlalchemy import select
 
 from core.errors import Invalid
 from crm.contact_points import email_address
+from models.lead import Lead
 from models.user import Team, TeamMember, User
 from rules.step import Known, StepContext
 from rules.vocabulary import nearest
+
+
+class NotAgreed(Invalid):
+    """Marketing for somebody who was asked and did not agree, or was never asked: it is left out."""
+
 
 ROLES = ("lead", "owner", "team.lead")
 
@@ -17,6 +23,12 @@ def check_recipient(to: str, known: Known) -> None:
     """Raises Invalid for what is neither a role nor an e-mail address."""
     if to not in ROLES and email_address(to) is None:
         raise Invalid(f"'{to}' is nobody to send to{nearest(to, [*ROLES, *known.users])}")
+
+
+def agreed(lead: Lead) -> None:
+    """Raises NotAgreed unless the lead's person has agreed to be written to."""
+    if not lead.consent:
+        raise NotAgreed("left out: they have not agreed to marketing")
 
 
 def address_of(context: StepContext, to: str) -> str | None:

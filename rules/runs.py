@@ -17,6 +17,7 @@ from models.lead import Lead
 from models.rule import Run, RunState, StepRow, StepState
 from rules import engine, facts
 from rules.order import MailOrder, Order
+from rules.recipient import NotAgreed
 from rules.schema import PlannedStep, planned
 from rules.step import DeferredStep, StepContext
 from rules.steps import STEPS
@@ -84,7 +85,8 @@ def claim(session: Session, step_id: int) -> Job | None:
     try:
         order = _order(session, row, now)
     except Invalid as error:
-        _end(session, row, StepState.FAILED, str(error))
+        state = StepState.SKIPPED if isinstance(error, NotAgreed) else StepState.FAILED
+        _end(session, row, state, str(error))
         return None
     row.state = StepState.RUNNING
     row.lease_until = now + LEASE

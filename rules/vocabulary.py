@@ -28,6 +28,7 @@ LEAD: Fields = MappingProxyType(
         "tags": "texts",
         "fields": "any",
         "attribution": "any",
+        "consent": "flag",
         "created_at": "moment",
     }
 )

@@ -45,7 +45,7 @@ def test_every_step_and_adapter_has_its_line() -> None:
     steps = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "steps.md").read_text(), re.MULTILINE)
     assert sorted(steps) == sorted(STEPS)
     assert all(f"`{step}`" in CONFIGURATION for step in STEPS)
-    adapters = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "adapters.md").read_text(), re.MULTILINE)
+    adapters = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "adapters.md").read_text(), re.MULTILINE)
     assert sorted(adapters) == sorted(ADAPTERS)
 
 

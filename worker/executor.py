@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 from core import db
 from core.errors import Ignored, Permanent, PortariaError, Quarantined, Retry, Unavailable, Unreadable
 from core.logs import logger
 from core.metrics import STEPS
 from crm import workspace
-from intake import journal, pipeline
+from intake import errands, journal, pipeline
+from intake.errand import TRIES, Errand, Needed
 from models.inbound import EventState
 from rules import runs
 from rules.order import MailOrder
@@ -17,6 +19,8 @@ from worker.outbound import smtp, webhook
 
 log = logger(__name__)
 _MOST_WAITING = 10_000
+#: Longer than the slowest answer from outside takes.
+ERRAND_LEASE = timedelta(seconds=90)
 # What an adapter says of an event decides at once; any other failure is tried again.
 _STATES: dict[type[Exception], EventState] = {
     Unreadable: EventState.FAILED,
@@ -31,6 +35,10 @@ def process_event(event_id: str) -> None:
         held = journal.claim(session, event_id)
     if held is None:
         return
+    _process(held)
+
+
+def _process(held: journal.Claim) -> None:
     try:
         with db.unit_of_work() as session:
             event = journal.claimed(session, held)
@@ -41,10 +49,51 @@ def process_event(event_id: str) -> None:
             else:
                 pipeline.process(session, event, careful=held.attempt > 1)
         pipeline.count(event)
+    except Needed as needed:
+        if _run_errand(held, needed.errand):
+            _process(held)
     except Unavailable:
         raise  # nothing was written; the lease runs out and the sweep rings again
     except Exception as error:  # noqa: BLE001  kept with the event, which stays visible and replayable
         _set_aside(held, error)
+
+
+def _run_errand(held: journal.Claim, errand: Errand) -> bool:
+    """Does it between two transactions; says whether the event can go on now."""
+    with db.unit_of_work(durable=False) as session:
+        if not journal.prolong(session, held, ERRAND_LEASE):
+            return False
+    try:
+        facts = errands.run(errand)
+    except Retry as error:
+        return _errand_failed(held, errand, str(error))
+    except Permanent as error:
+        if not errand.can_do_without:
+            _set_aside(held, Unreadable(str(error)))
+            return False
+        facts = errands.unanswered(str(error))
+    with db.unit_of_work() as session:
+        event = journal.claimed(session, held)
+        if event is not None:
+            journal.learn(event, facts)
+    return event is not None
+
+
+def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
+    with db.unit_of_work() as session:
+        event = journal.claimed(session, held)
+        if event is None:
+            return False
+        tries = int(event.envelope["facts"].get(TRIES, 0)) + 1
+        if tries < errand.patience:
+            journal.wait(event, tries, error=words[:2000])
+        elif errand.can_do_without:
+            journal.learn(event, errands.unanswered(words[:200]))
+            return True
+        else:
+            journal.close(event, EventState.FAILED, error=words[:2000])
+            pipeline.count(event)
+    return False
 
 
 def _set_aside(held: journal.Claim, error: Exception) -> None:

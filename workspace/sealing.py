@@ -38,7 +38,8 @@ def _secret_paths(value: Any, path: Path) -> Iterator[Path]:
         yield path
     elif isinstance(value, BaseModel):
         for name in value.model_fields_set:
-            yield from _secret_paths(getattr(value, name), (*path, name))
+            written = type(value).model_fields[name].alias or name
+            yield from _secret_paths(getattr(value, name), (*path, written))
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _secret_paths(inner, (*path, key))

@@ -14,8 +14,8 @@ from typing import Any
 
 from altcha import v1
 
+from intake.errand import Lookup
 from intake.forms.protection import Captcha
-from intake.forms.service import Lookup
 
 #: The field in which each hands over its answer.
 FIELDS = {

@@ -40,7 +40,7 @@ class Protection(BaseModel):
     )
     most_links: int = Field(3, ge=0, le=1000, description="More links in all texts are suspect")
     same_text: int = Field(
-        5, ge=0, le=1000, description="So many other senders of one text in a day are suspect; 0: any number"
+        0, ge=0, le=1000, description="So many other senders of one text in a day are suspect; 0: any number"
     )
     per_address: str | None = Field(None, description="Most posts of one address, such as '20 per hour'")
     per_form: str | None = Field(None, description="Most posts in all, such as '1000 per hour'")

@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 from core.ids import digest
 from intake.delivery import Delivery
+from intake.errand import LOOKED_UP, Lookup
 from intake.forms.answers import Answers
 from intake.forms.body import JSON
+
+__all__ = ["LOOKED_UP", "FormService", "Lookup", "Part", "Reply", "ServiceSettings"]
 
 
 class ServiceSettings(BaseModel):
@@ -36,27 +39,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """What has to be asked of a service before a submission can be read; it answers with JSON.
-
-    A GET, or a POST where there is a `form`.
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer of ours that the service expects in its own words."""
 
     content: str = "{}"
     content_type: str = JSON
-
-
-#: The delivery's fact that holds what a lookup was answered.
-LOOKED_UP = "looked_up"
 
 
 class FormService(Generic[S]):

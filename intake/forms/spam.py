@@ -17,7 +17,7 @@ HONEYPOT = "your_website_again"
 _KNOWN = frozenset(
     {HONEYPOT, "_gotcha", "_honey", "bot-field", "honeypot", "wpforms[hp]", "form_fields[field_hp]"}
 )
-# Hidden by hand-written pages; where the form declares no such field, nobody was asked for it.
+# Hidden by hand-written pages. A form that shows one to its visitors declares or maps it.
 _UNASKED = frozenset({"website", "url", "hp", "homepage", "fax"})
 _LINK = re.compile(r"https?://|www\.|\[url", re.IGNORECASE)
 #: The delivery's facts that say how the form was filled in.
@@ -32,7 +32,7 @@ def reasons(
     """Why it is probably no enquiry, in words; nothing where it is one."""
     protection = settings.protection
     found = []
-    if name := _honeypot(answers, settings):
+    if name := _honeypot(answers, submission, settings):
         found.append(f"the hidden field '{name}' was filled in")
     seconds = facts.get(SECONDS)
     if isinstance(seconds, int | float) and seconds < protection.min_seconds:
@@ -50,11 +50,19 @@ def reasons(
     return found
 
 
-def _honeypot(answers: Answers, settings: FormSettings) -> str | None:
-    declared = {f.name for f in settings.fields}
-    hidden = _KNOWN | set(settings.protection.honeypots) | (_UNASKED if declared else set())
+def _honeypot(answers: Answers, submission: Submission, settings: FormSettings) -> str | None:
+    asked = {f.name for f in settings.fields} | settings.mapping.keys()
+    hidden = _KNOWN | set(settings.protection.honeypots)
     for answer in answers.items:
-        filled = any(v not in ("", None, False) for v in answer.values)
-        if filled and answer.name in hidden and answer.name not in declared:
+        filled = [str(v) for v in answer.values if v not in ("", None, False)]
+        if not filled or answer.name in asked:
+            continue
+        if answer.name in hidden or (answer.name in _UNASKED and not _own_site(filled, submission)):
             return answer.name
     return None
+
+
+def _own_site(values: list[str], submission: Submission) -> bool:
+    """Whether it is the site of the sender's own domain: then people see the field and fill it in."""
+    domains = {e.rpartition("@")[2].strip().lower() for e in submission.emails} - {""}
+    return all(any(domain in value.lower() for domain in domains) for value in values)

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from core.errors import Quarantined, Refused, Unreadable
 from crm.submission import Submission
 from intake.adapter import Adapter
-from intake.delivery import Delivery
+from intake.delivery import RELEASED, Delivery
+from intake.errand import LOOKED_UP, Errand
 from intake.forms import captcha, spam
 from intake.forms.answers import Answers
 from intake.forms.body import CONTENT_TYPES, Posted, read
@@ -19,6 +20,8 @@ from models.source import Channel
 
 #: The same content from the same form within this time is one submission: a double click, a retry.
 WINDOW_SECONDS = 600
+# A captcha's answer is good for minutes: so often its service is asked.
+_PATIENCE = 3
 #: Fields that belong to the page and not to the visitor.
 MARK = "_mark"
 REDIRECT = "redirect"
@@ -52,6 +55,18 @@ class WebForm(Adapter[FormSettings]):
         content = posted.without(OURS).fingerprint()
         return f"content:{window}:{content}", f"content:{window - 1}:{content}"
 
+    def errand(self, delivery: Delivery, settings: FormSettings) -> Errand | None:
+        """A captcha's answer is asked for; where its service stays away, the enquiry goes to quarantine."""
+        wanted = settings.protection.captcha
+        if wanted is None or LOOKED_UP in delivery.facts or delivery.facts.get(RELEASED):
+            return None
+        try:
+            token = read(delivery.body, delivery.content_type).first(captcha.FIELDS[wanted.kind])
+        except Refused:
+            return None
+        lookup = captcha.lookup(wanted, str(token), delivery.remote_address) if token else None
+        return Errand(lookup, patience=_PATIENCE, can_do_without=True) if lookup is not None else None
+
     def parse(self, delivery: Delivery, settings: FormSettings) -> Submission:
         """What was posted, as a submission; quarantined where it looks like spam."""
         try:
@@ -61,9 +76,23 @@ class WebForm(Adapter[FormSettings]):
         answers = Answers.of(posted, document=_document(delivery, settings))
         visible = Answers.of(posted, without=_hidden(settings), document=answers.document)
         submission = interpret(visible, settings, delivery)
-        if found := spam.reasons(answers, submission, settings, delivery.facts):
+        facts = {spam.CAPTCHA: _captcha(delivery, settings)} | dict(delivery.facts)
+        if found := spam.reasons(answers, submission, settings, facts):
             raise Quarantined("; ".join(found), submission)
         return submission
+
+
+def _captcha(delivery: Delivery, settings: FormSettings) -> str | None:
+    """Why the captcha speaks against it; what ALTCHA says the door has found out."""
+    wanted = settings.protection.captcha
+    if wanted is None or wanted.kind == "altcha":
+        return None
+    answer = delivery.facts.get(LOOKED_UP)
+    if not isinstance(answer, dict):
+        return f"no answer of {wanted.kind} came with it"
+    if "unanswered" in answer:
+        return f"{wanted.kind} could not be asked: {answer['unanswered']}"
+    return captcha.against(wanted, answer)
 
 
 def _hidden(settings: FormSettings) -> frozenset[str]:

@@ -11,7 +11,7 @@ from crm.contact_points import email_address
 from models.workspace import Template
 from rules import template
 from rules.order import MailOrder
-from rules.recipient import address_of, check_recipient
+from rules.recipient import address_of, agreed, check_recipient
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 from rules.vocabulary import nearest
 
@@ -24,6 +24,7 @@ class SendEmailSettings(StepSettings):
     template: str | None = Field(None, description="Key of a template")
     subject: str | None = Field(None, description="Subject, instead of the template's")
     text: str | None = Field(None, description="Text, instead of the template's")
+    marketing: bool = Field(False, description="Whether it is sent only to who agreed to that")
     to: str = Field("lead", description="lead, owner, team.lead or an e-mail address")
 
     @model_validator(mode="after")
@@ -60,6 +61,8 @@ class SendEmail(DeferredStep[SendEmailSettings]):
 
     def order(self, context: StepContext, settings: SendEmailSettings) -> MailOrder:
         """Renders the template for the lead as it is now."""
+        if settings.marketing:
+            agreed(context.lead)
         to = email_address(address_of(context, settings.to) or "")
         if to is None:
             raise Invalid(f"there is no e-mail address of '{settings.to}' to send to")

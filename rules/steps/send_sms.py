@@ -12,6 +12,7 @@ from crm.contact_points import phone_number
 from models.workspace import WorkspaceRow
 from rules import template
 from rules.order import WebhookOrder
+from rules.recipient import agreed
 from rules.sms import SmsSettings
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 
@@ -24,6 +25,7 @@ class SendSmsSettings(StepSettings):
     shorthand: ClassVar[str | None] = "text"
 
     text: str = Field(min_length=1, description="What to say; may name fields of the lead")
+    marketing: bool = Field(False, description="Whether it is sent only to who agreed to that")
     to: str = Field("lead", description="lead, or a telephone number")
 
 
@@ -47,6 +49,8 @@ class SendSms(DeferredStep[SendSmsSettings]):
 
     def order(self, context: StepContext, settings: SendSmsSettings) -> WebhookOrder:
         """As the provider wants it."""
+        if settings.marketing:
+            agreed(context.lead)
         written = context.lead.phone if settings.to == "lead" else settings.to
         to = phone_number(written or "", context.workspace.country)
         if to is None:

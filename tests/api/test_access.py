@@ -21,7 +21,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 READ = [
     "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1",
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
-    "/leads/1/offers", "/rulesets", "/rulesets/1",
+    "/leads/1/offers", "/rulesets", "/rulesets/1", "/leads/1/attachments", "/attachments/1",
+    "/leads/1/consents",
 ]  # fmt: skip
 WRITE = [
     "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
@@ -35,6 +36,8 @@ MATRIX = (
     + [("GET", f"/events/{NOBODY}/raw", ("admin", "manager"))]
     + [("POST", f"/events/{NOBODY}/replay", ("admin", "manager"))]
     + [("POST", path, ("admin", "manager")) for path in RULING]
+    + [("GET", path, ("admin", "manager")) for path in ("/forms", "/forms/contact")]
+    + [(method, "/forms/contact", ("admin", "manager")) for method in ("PUT", "DELETE")]
 )
 
 
@@ -43,14 +46,19 @@ MATRIX = (
 def test_each_role_may_what_it_may(
     ask: Ask, method: str, path: str, allowed: tuple[str, ...], role: str
 ) -> None:
-    answer = ask(method, path, role=role, **({"json": {}} if method == "POST" else {}))
+    answer = ask(method, path, role=role, **({"json": {}} if method in ("POST", "PUT") else {}))
     assert (answer.status_code != 403) == (role in allowed)
 
 
 def test_every_route_is_in_the_matrix(client: FlaskClient) -> None:
     document = openapi_document(client.application)  # type: ignore[arg-type]
     routes = {
-        (method.upper(), path.removeprefix("/api/v1").replace("{id}", NOBODY if "/events/" in path else "1"))
+        (
+            method.upper(),
+            path.removeprefix("/api/v1")
+            .replace("{id}", NOBODY if "/events/" in path else "1")
+            .replace("{key}", "contact"),
+        )
         for path, operations in document["paths"].items()
         for method in operations
     }

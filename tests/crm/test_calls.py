@@ -446,7 +446,7 @@ def test_the_same_callback_fifty_times_at_once_is_one_call_one_lead_one_activity
 
     def deliver() -> None:
         made = Delivery(body=body, content_type="application/x-www-form-urlencoded", received_at=clock.now())
-        receipt = writer.journal(journal.Entry(source_id, "twilio", "same", made))
+        receipt = writer.journal([journal.Entry(source_id, "twilio", "same", made)])[0]
         executor.process_event(receipt.event_id)
 
     threads = [threading.Thread(target=deliver) for _ in range(50)]

@@ -61,7 +61,7 @@ def test_a_hundred_deliveries_at_once_are_one_event(database: db.Database, sourc
     writer = Writer()
     receipts: list[journal.Receipt] = []
     threads = [
-        threading.Thread(target=lambda: receipts.append(writer.journal(entry(source_id, "same"))))
+        threading.Thread(target=lambda: receipts.extend(writer.journal([entry(source_id, "same")])))
         for _ in range(100)
     ]
     for thread in threads:
@@ -77,7 +77,7 @@ def test_a_hundred_deliveries_at_once_are_one_event(database: db.Database, sourc
 def test_what_the_writer_accepted_is_committed_with_its_bytes(database: db.Database, source_id: int) -> None:
     writer = Writer()
     body = bytes(range(256))
-    receipt = writer.journal(entry(source_id, "bytes", body))
+    (receipt,) = writer.journal([entry(source_id, "bytes", body)])
     with database.reading() as session:
         assert session.get_one(InboundEvent, receipt.event_id).body == body
     writer.stop()
@@ -91,7 +91,7 @@ def test_one_entry_the_database_will_not_take_does_not_harm_its_neighbours(
 
     def send(key: str, owner: int) -> None:
         try:
-            results[key] = writer.journal(entry(owner, key)).new
+            results[key] = writer.journal([entry(owner, key)])[0].new
         except Exception as error:  # noqa: BLE001  compared below
             results[key] = type(error).__name__
 
@@ -118,8 +118,8 @@ def test_nothing_is_accepted_while_the_database_is_away(
     with monkeypatch.context() as patched:
         patched.setattr(db, "unit_of_work", gone)
         with pytest.raises(Unavailable):
-            writer.journal(entry(source_id, "a"))
-    assert writer.journal(entry(source_id, "a")).new  # and it goes on when the database is back
+            writer.journal([entry(source_id, "a")])
+    assert writer.journal([entry(source_id, "a")])[0].new  # and it goes on when the database is back
     writer.stop()
 
 

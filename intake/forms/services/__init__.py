@@ -46,7 +46,7 @@ else:
     #: A form's `services`: the secrets of each, by its name.
     Services = create_model(
         "Services",
-        __config__=ConfigDict(extra="forbid", frozen=True, populate_by_name=True),
+        __config__=ConfigDict(extra="forbid", frozen=True),
         **{
             service.name.replace("-", "_"): (
                 service.settings | None,

@@ -17,7 +17,7 @@ from intake.forms.settings import FormField, FormSettings, said
 from intake.forms.web_form import MARK
 from intake.sources import LoadedSource
 
-_WIDGET = Path(__file__).parents[1] / "static" / "widget.js"
+_WIDGET = Path(__file__).parent / "static" / "widget.js"
 # What a form without declared fields asks for on our own page.
 _USUAL = (("name", "text"), ("email", "email"), ("phone", "phone"), ("message", "textarea"))
 _SCRIPTS = {

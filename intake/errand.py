@@ -1,0 +1,45 @@
+"""What has to be done outside before an event can be processed: a question, files to put away. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: The delivery's fact that holds what a lookup was answered.
+LOOKED_UP = "looked_up"
+#: The fact that the event's files lie in the storage.
+STORED = "stored"
+#: The fact of how often the errand has failed.
+TRIES = "errand_tries"
+#: After so many tries, over about a day, the event is set aside as failed; it can be replayed.
+MOST_TRIES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A question to a service that answers with JSON: a GET, or a POST where there is a `form`."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A question to a service, files by their keys, or both.
+
+    After `patience` tries the event goes on without an answer where it `can_do_without`, else it has failed.
+    """
+
+    lookup: Lookup | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    patience: int = MOST_TRIES
+    can_do_without: bool = False
+
+
+class Needed(Exception):
+    """Raised by the pipeline, with nothing written, for an event that needs this done first."""
+
+    def __init__(self, errand: Errand) -> None:
+        super().__init__("something has to be done first")
+        self.errand = errand

@@ -1,0 +1,48 @@
+"""Files that came with a submission: which of them are kept, under which key, as what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.ids import digest
+from crm.attachments import KeptFile
+from crm.submission import UploadedFile
+from intake.forms import filetypes
+from intake.forms.settings import FormSettings
+from intake.text import one_line
+
+#: More files than this of one submission are not kept beside the journal.
+MOST = 20
+#: The largest file that a form takes which says nothing of its size.
+LARGEST = 10_000_000
+
+
+def sorted_out(files: Sequence[UploadedFile], settings: object, event_id: str) -> list[KeptFile]:
+    """What becomes of each file; one that is not taken stays in the journal alone, and says why."""
+    declared = {f.name: f for f in settings.fields} if isinstance(settings, FormSettings) else {}
+    found = []
+    for position, file in enumerate(files[:MOST]):
+        field = declared.get(file.field)
+        kind = filetypes.kind_of(file.content, file.name)
+        refused = ""
+        if len(file.content) > (field.max_bytes if field else LARGEST):
+            refused = "too large"
+        elif not filetypes.is_taken(kind, field.accept if field else ()):
+            refused = "files of this kind are not taken"
+        found.append(
+            KeptFile(
+                position=position,
+                name=one_line(file.name)[:200] or "file",
+                kind=kind,
+                size=len(file.content),
+                digest=digest(file.content),
+                place="" if refused else f"enquiries/{event_id}/{position}",
+                refused=refused,
+            )
+        )
+    return found
+
+
+def to_store(files: Sequence[UploadedFile], kept: Sequence[KeptFile]) -> Mapping[str, bytes]:
+    """The contents by their keys in the storage."""
+    return {k.place: files[k.position].content for k in kept if k.place}

@@ -1,0 +1,31 @@
+"""Files that came with an enquiry: what is known of them. Their content is in the storage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, UuidText, Word
+
+
+class Attachment(Base):
+    """One file. Its name is the sender's word, shown to people and never used as a path."""
+
+    __tablename__ = "attachment"
+    __table_args__ = (UniqueConstraint("event_id", "position"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    event_id: Mapped[str] = mapped_column(UuidText)
+    position: Mapped[int]
+    name: Mapped[str]
+    # By content, not by what the sender said.
+    kind: Mapped[str] = mapped_column(Word)
+    size: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(64))
+    # Where it lies in the storage; empty where it was not taken, for the reason given.
+    place: Mapped[str]
+    refused: Mapped[str] = mapped_column(Word, default="")
+    created_at: Mapped[datetime]
