@@ -120,7 +120,9 @@ class _Found:
             )
 
     def _guess(self, answer: Answer) -> None:
-        meaning = answer.meaning or names.meaning(answer.name) or names.question(answer.label)
+        meaning = answer.meaning or names.question(answer.label)
+        if meaning is None and not (answer.label and _MUTE.fullmatch(answer.name)):
+            meaning = names.meaning(answer.name)
         value, open_form = one_of(answer.values), not self._declared
         if meaning is None and open_form:
             meaning = self._by_shape(answer, str(value).strip())
@@ -181,10 +183,18 @@ class _Found:
             if kept:
                 self.attribution[FIRST_TOUCH] = kept
 
+    def _name(self) -> str:
+        """The whole name. Where a form asks for one part by its own name, 'name' is the other part."""
+        first, last = self.own.get("first_name", []), self.own.get("last_name", [])
+        whole = next((n.strip() for n in self.own.get("name", []) if n.strip()), "")
+        if not whole:
+            return " ".join([*first, *last])
+        if bool(first) != bool(last) and not any(p.strip() in whole for p in [*first, *last]):
+            return " ".join([*first, whole, *last])
+        return whole
+
     def submission(self, answers: Answers, delivery: Delivery) -> Submission:
         """What came together."""
-        parts = [*self.own.get("first_name", []), *self.own.get("last_name", [])]
-        name = next((n for n in self.own.get("name", []) if n.strip()), " ".join(parts))
         page = answers.page or self.attribution.get("page_url", "") or delivery.headers.get("referer", "")
         extra = {k: v for k, v in answers.extra.items() if v not in ("", None)} | self.extra
         asked = [c for c in self.consents.values() if c.required] or list(self.consents.values())
@@ -193,7 +203,7 @@ class _Found:
             occurred_at=min(answers.at or delivery.received_at, delivery.received_at),
             emails=tuple(e for e in self.own.get("email", []) if e.strip()),
             phones=tuple(p for p in self.own.get("phone", []) if p.strip()),
-            name=one_line(name)[:300],
+            name=one_line(self._name())[:300],
             company=one_line(next(iter(self.own.get("company", [])), ""))[:300],
             title=one_line(next(iter(self.own.get("title", [])), ""))[:300],
             message="\n".join(self.own.get("message", []))[:_LONGEST],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.errors import Unreadable
+from core.errors import Quarantined, Unreadable
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
 from intake.errand import LOOKED_UP, Errand
+from intake.forms import spam
 from intake.forms.interpret import interpret
 from intake.forms.service import FormService
 from intake.forms.services import SERVICES, settings_of
@@ -42,7 +43,11 @@ class ServiceForm(Adapter[FormSettings]):
 
     def parse(self, delivery: Delivery, settings: FormSettings) -> Submission:
         """The service's answers, read by the form's own declarations and mapping."""
-        return interpret(self.service.read(delivery, self._settings(settings)), settings, delivery)
+        answers = self.service.read(delivery, self._settings(settings))
+        submission = interpret(answers, settings, delivery)
+        if (name := spam.trapped(answers, settings)) is not None:
+            raise Quarantined(f"the hidden field '{name}' was filled in", submission)
+        return submission
 
 
 SERVICE_FORMS = tuple(ServiceForm(service) for service in SERVICES)

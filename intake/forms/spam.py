@@ -62,6 +62,15 @@ def _honeypot(answers: Answers, submission: Submission, settings: FormSettings) 
     return None
 
 
+def trapped(answers: Answers, settings: FormSettings) -> str | None:
+    """The hidden field of a form builder's that was filled in, if any."""
+    hidden = (_KNOWN | set(settings.protection.honeypots)) - settings.mapping.keys()
+    for answer in answers.items:
+        if answer.name in hidden and any(v not in ("", None, False) for v in answer.values):
+            return answer.name
+    return None
+
+
 def _own_site(values: list[str], submission: Submission) -> bool:
     """Whether it is the site of the sender's own domain: then people see the field and fill it in."""
     domains = {e.rpartition("@")[2].strip().lower() for e in submission.emails} - {""}
