@@ -100,6 +100,8 @@ def fields_of(form: FormSettings, language: str) -> list[dict[str, Any]]:
     ]
 
 
+# What the widget says by itself.
+_SAID = ("choose", "close", "leave_empty", "look_again", "not_sent", "sending", "thanks", "waiting")
 _AUTOCOMPLETE = {
     "name": "name",
     "first_name": "given-name",
@@ -135,7 +137,7 @@ def widget(source: LoadedSource, form: FormSettings, language: str) -> Response:
         "thanks": said(form.thanks, language) or words.say("received", language),
         "redirect": form.redirect,
         "fields": fields_of(form, language),
-        "say": words.all_of(language),
+        "say": {word: words.say(word, language) for word in _SAID},
         "honeypot": spam.HONEYPOT,
         "mark": MARK,
         "altcha": bool(form.protection.captcha and form.protection.captcha.kind == "altcha"),

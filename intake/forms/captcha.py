@@ -37,7 +37,15 @@ def challenge(settings: Captcha, key: str, now: datetime) -> dict[str, Any]:
     """A new riddle, for which a machine has to work a moment."""
     secret = settings.secret.get_secret_value() if settings.secret else key
     options = v1.ChallengeOptions(max_number=settings.difficulty, hmac_key=secret, expires=now + _EXPIRES)
-    return dict(v1.create_challenge(options).to_dict())
+    made = v1.create_challenge(options)
+    # In the words of ALTCHA's own widget.
+    return {
+        "algorithm": made.algorithm,
+        "challenge": made.challenge,
+        "maxnumber": made.max_number,
+        "salt": made.salt,
+        "signature": made.signature,
+    }
 
 
 def solved(settings: Captcha, key: str, payload: str) -> str | None:

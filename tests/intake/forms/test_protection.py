@@ -128,7 +128,7 @@ def solution(client: FlaskClient) -> str:
     assert told is not None
     riddle = told["altcha"]
     found = altcha.v1.solve_challenge(
-        riddle["challenge"], riddle["salt"], riddle["algorithm"], riddle.get("maxnumber", 1000), 0
+        riddle["challenge"], riddle["salt"], riddle["algorithm"], riddle["maxnumber"], 0
     )
     assert found is not None
     answer = {k: riddle[k] for k in ("algorithm", "challenge", "salt", "signature")}
