@@ -6,6 +6,7 @@ Pure. Nothing here decides what a name means.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -17,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from core.errors import Refused
+from core.errors import Refused, Unreadable
 from core.ids import digest
 from intake.text import clean
 
@@ -61,6 +62,7 @@ class Posted:
 def read(body: bytes, content_type: str) -> Posted:
     """Raises Refused: 415 for another content type, 400 for what is malformed."""
     kind, options = parse_options_header(content_type)
+    kind = kind.lower()
     if kind == URLENCODED:
         return _urlencoded(body, options.get("charset", "utf-8"))
     if kind == MULTIPART:
@@ -68,6 +70,14 @@ def read(body: bytes, content_type: str) -> Posted:
     if kind == JSON:
         return _json(body)
     raise Refused(f"a form is posted as {', '.join(CONTENT_TYPES)}", status=415, reason="wrong_content_type")
+
+
+def understood(body: bytes, content_type: str) -> Posted:
+    """The same for an event that was accepted before: raises Unreadable."""
+    try:
+        return read(body, content_type)
+    except Refused as error:
+        raise Unreadable(str(error)) from None
 
 
 def _malformed(words: str) -> Refused:
@@ -144,6 +154,8 @@ def _flat(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _flat(inner, name, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _malformed("a number in it is none")  # NaN and 1e999, which JSON itself does not know
     elif value is not None:
         yield name, value
 

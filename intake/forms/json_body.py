@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from core.errors import Refused, Unreadable
+from intake.forms.body import JSON
 from intake.text import clean
 
 _DEEPEST = 40
@@ -35,6 +37,8 @@ def _cleaned(value: Any, depth: int, left: list[int]) -> Any:
         return {clean(str(k))[:200]: _cleaned(v, depth + 1, left) for k, v in value.items()}
     if isinstance(value, list):
         return [_cleaned(v, depth + 1, left) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Refused("a number in the body is none", status=400, reason="malformed")
     return value
 
 
@@ -44,6 +48,11 @@ def understood(body: bytes) -> dict[str, Any]:
         return document(body)
     except Refused as error:
         raise Unreadable(str(error)) from None
+
+
+def if_json(body: bytes, content_type: str) -> dict[str, Any] | None:
+    """The same where the body says that it is JSON; None for the other encodings of a form."""
+    return understood(body) if content_type.lower().startswith(JSON) else None
 
 
 def at(value: Any, *path: str) -> Any:
@@ -59,6 +68,13 @@ def text(value: Any, *path: str) -> str:
     """The same as text; empty where nothing or no plain value stands there."""
     found = at(value, *path)
     return str(found) if isinstance(found, str | int | float) and not isinstance(found, bool) else ""
+
+
+def plain(value: Any) -> tuple[Any, ...]:
+    """The texts, numbers and flags in it: itself, or those of a list, whose own lists are opened once."""
+    given = value if isinstance(value, list) else [value]
+    opened = [v for one in given for v in (one if isinstance(one, list) else [one])]
+    return tuple(v for v in opened if isinstance(v, str | int | float))
 
 
 def items(value: Any, *path: str) -> list[dict[str, Any]]:

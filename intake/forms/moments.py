@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 
 def moment(text: str) -> datetime | None:
-    """ISO 8601, UTC where it names no zone; None where it is none."""
+    """ISO 8601 in UTC, which it is where it names no zone; None where it is none."""
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def of_epoch(value: object, *, unit: float = 1.0) -> datetime | None:

@@ -10,7 +10,7 @@ _NAMES = {
     "name": (
         "name fullname yourname contactname customername nome nomecompleto seunome nombre "
         "nombrecompleto nombreyapellidos sunombre vorundnachname ihrname kontaktname nomcomplet "
-        "nometprenom votrenom"
+        "nometprenom votrenom sechama sellama tellamas heissensie vousappelez"
     ),
     "first_name": "firstname fname givenname first primeironome primernombre vorname prenom",
     "last_name": (
@@ -20,12 +20,14 @@ _NAMES = {
     "email": (
         "email mail emailaddress youremail mailaddress replyto correo correoelectronico "
         "emailadresse mailadresse ihreemail adressemail courriel adresseemail votreemail "
-        "enderecodeemail seuemail"
+        "enderecodeemail seuemail workemail businessemail contactemail"
     ),
     "phone": (
         "phone tel telephone phonenumber mobile mobilenumber cell cellphone whatsapp telefone "
         "telemovel celular telefono movil numerodetelefono telefon telefonnummer handy "
-        "handynummer rufnummer mobil portable numerodetelephone yourphone"
+        "handynummer rufnummer mobil portable numerodetelephone yourphone "
+        "numerodetelefone numerodetelemovel numerotelefone numerotelemovel numerotelefono telefonnr handynr "
+        "phoneno contactnumber contactphone workphone homephone contactotelefonico contatotelefonico"
     ),
     "company": (
         "company companyname organization organisation business empresa nomedaempresa compania "
@@ -39,7 +41,9 @@ _NAMES = {
     "title": "subject yoursubject topic assunto asunto betreff sujet objet",
     "consent": (
         "consent acceptance gdpr rgpd lgpd privacy privacypolicy privacidade privacidad "
-        "datenschutz aceito acepto consentement consentimento agree terms optin"
+        "datenschutz aceito acepto consentement consentimento agree terms optin "
+        "gdprconsent privacyconsent einwilligung datenschutzerklarung politicadeprivacidade "
+        "politicadeprivacidad politiquedeconfidentialite consentimiento"
     ),
 }
 _MEANING = {name: meaning for meaning, names in _NAMES.items() for name in names.split()}

@@ -6,14 +6,14 @@ import json
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from core.errors import Quarantined, Refused, Unreadable
+from core.errors import Quarantined, Refused
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import RELEASED, Delivery
 from intake.errand import LOOKED_UP, Errand
 from intake.forms import captcha, spam
 from intake.forms.answers import Answers
-from intake.forms.body import CONTENT_TYPES, Posted, read
+from intake.forms.body import CONTENT_TYPES, Posted, read, understood
 from intake.forms.interpret import interpret
 from intake.forms.settings import FormSettings
 from models.source import Channel
@@ -69,10 +69,7 @@ class WebForm(Adapter[FormSettings]):
 
     def parse(self, delivery: Delivery, settings: FormSettings) -> Submission:
         """What was posted, as a submission; quarantined where it looks like spam."""
-        try:
-            posted = read(delivery.body, delivery.content_type)
-        except Refused as error:
-            raise Unreadable(str(error)) from None
+        posted = understood(delivery.body, delivery.content_type)
         answers = Answers.of(posted, document=_document(delivery, settings))
         visible = Answers.of(posted, without=_hidden(settings), document=answers.document)
         submission = interpret(visible, settings, delivery)

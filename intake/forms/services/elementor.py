@@ -7,20 +7,36 @@ signed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from core.errors import Refused, Unreadable
 from intake.delivery import Delivery
+from intake.forms import json_body
 from intake.forms.answers import Answer, Answers
-from intake.forms.body import JSON, MULTIPART, URLENCODED, Posted, read
-from intake.forms.service import FormService, ServiceSettings
+from intake.forms.body import JSON, MULTIPART, URLENCODED, Posted, read, understood
+from intake.forms.service import FormService, Part, ServiceSettings
 
 # What the action adds to the visitor's fields, by its English labels.
-_META = frozenset(
-    {"Date", "Time", "Page URL", "User Agent", "Remote IP", "Powered by", "form_id", "form_name"}
-)
+_META = {
+    "Date": "date",
+    "Time": "time",
+    "Page URL": "page",
+    "User Agent": "user_agent",
+    "Remote IP": "ip",
+    "Powered by": "",
+    "form_id": "",
+    "form_name": "form",
+}
+# A site in another language translates the labels; what it adds still stands together, in this order.
+_DAY = frozenset({"date", "datum", "fecha", "data", "time", "zeit", "uhrzeit", "hora", "heure"})
+_WEB = re.compile(r"https?://\S+")
+_BROWSER = re.compile(r"Mozilla/\d")
+_NETWORK = re.compile(r"[0-9a-fA-F.:]{3,45}")
 _MEANINGS = {"email": "email", "tel": "phone", "textarea": "message", "acceptance": "consent"}
+# Fields of a form that ask nothing.
+_SILENT = frozenset({"html", "step", "recaptcha", "recaptcha_v3"})
 _FIELD = re.compile(r"fields\[([^\]]+)\]\[(?:value|title|type|raw_value|id|required)\]")
+_UNLABELLED = "No Label "
 
 
 class Elementor(FormService[ServiceSettings]):
@@ -31,35 +47,77 @@ class Elementor(FormService[ServiceSettings]):
     settings = ServiceSettings
     content_types = (URLENCODED, JSON, MULTIPART)
 
+    def parts(self, delivery: Delivery, settings: ServiceSettings) -> tuple[Part, ...]:
+        """By its content, which tells the time but no id."""
+        return (Part(read(delivery.body, delivery.content_type).fingerprint()),)
+
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """Both kinds of data are told apart by what stands in them."""
-        try:
-            posted = read(delivery.body, delivery.content_type)
-        except Refused as error:
-            raise Unreadable(str(error)) from None
+        posted = understood(delivery.body, delivery.content_type)
         keys = dict.fromkeys(m[1] for m in map(_FIELD.fullmatch, posted.values) if m)
-        return _advanced(posted, keys) if keys else _simple(posted)
+        items, meta = (_advanced(posted, keys), _told(posted)) if keys else _simple(posted)
+        page = str(meta.pop("page", None) or "")
+        return Answers(
+            items=tuple(items),
+            page=page,
+            extra={name: value for name, value in meta.items() if name},
+            files=posted.files,
+            document=json_body.if_json(delivery.body, delivery.content_type),
+        )
 
 
-def _simple(posted: Posted) -> Answers:
-    return Answers(
-        items=tuple(Answer(n, vs, label=n) for n, vs in posted.values.items() if n not in _META),
-        page=str(posted.first("Page URL") or ""),
-        extra={"form": posted.first("form_name"), "ip": posted.first("Remote IP")},
-        files=posted.files,
-    )
+def _simple(posted: Posted) -> tuple[Iterable[Answer], dict[str, Any]]:
+    meta = {name: _META[name] for name in posted.values if name in _META} | _translated(posted)
+    items = [
+        # 'No Label field_1a2b' has the field's own id.
+        Answer(name.removeprefix(_UNLABELLED), values, label="" if name.startswith(_UNLABELLED) else name)
+        for name, values in posted.values.items()
+        if name not in meta
+    ]
+    return items, {word: posted.first(name) for name, word in meta.items()}
 
 
-def _advanced(posted: Posted, keys: Iterable[str]) -> Answers:
-    items = []
+def _translated(posted: Posted) -> dict[str, str]:
+    """The labels that a site in another language gave to what it adds, found around the browser's name."""
+    labels = [name for name in posted.values if name != "User Agent"]
+    said = [str(posted.first(name) or "") for name in labels]
+    at = next((i for i, value in enumerate(said) if _BROWSER.match(value)), None)
+    if at is None:
+        return {}
+    found = {labels[at]: "user_agent"}
+    before = at - 1
+    if before >= 0 and _WEB.fullmatch(said[before]):
+        found[labels[before]] = "page"
+        before -= 1
+    for word in ("time", "date"):
+        if before >= 0 and labels[before].lower() in _DAY:
+            found[labels[before]] = word
+            before -= 1
+    after = at + 1
+    if after < len(labels) and _NETWORK.fullmatch(said[after]):
+        found[labels[after]] = "ip"
+        after += 1
+    if after < len(labels) and said[after] == "Elementor":
+        found[labels[after]] = ""
+    return found
+
+
+def _advanced(posted: Posted, keys: Iterable[str]) -> Iterator[Answer]:
     for key in keys:
         said = {part: posted.values.get(f"fields[{key}][{part}]", ()) for part in ("value", "title", "type")}
         kind = str(next(iter(said["type"]), ""))
         label = str(next(iter(said["title"]), ""))
-        items.append(Answer(key, said["value"], label=label, meaning=_MEANINGS.get(kind)))
-    return Answers(
-        items=tuple(items),
-        page=str(posted.first("meta[page_url][value]") or ""),
-        extra={"form": posted.first("form[name]"), "ip": posted.first("meta[remote_ip][value]")},
-        files=posted.files,
-    )
+        if kind not in _SILENT:
+            yield Answer(key, said["value"], label=label, meaning=_MEANINGS.get(kind))
+
+
+def _told(posted: Posted) -> dict[str, Any]:
+    names = {
+        "date": "date",
+        "time": "time",
+        "page": "page_url",
+        "user_agent": "user_agent",
+        "ip": "remote_ip",
+    }
+    meta = {word: posted.first(f"meta[{name}][value]") for word, name in names.items()}
+    return meta | {"form": posted.first("form[name]")}

@@ -51,16 +51,13 @@ class GoogleForms(FormService[GoogleFormsSettings]):
         found = json_body.at(said, "namedValues")
         pairs = list(found.items()) if isinstance(found, dict) else []
         pairs += [(json_body.text(a, "question"), a.get("answer")) for a in json_body.items(said, "answers")]
-        if not pairs:
+        # The address that the form collects by itself is no question.
+        pairs += [("email", said.get("email"))]
+        if len(pairs) == 1:
             raise Unreadable("there are neither 'namedValues' nor 'answers' in it")
-        items = []
-        for name, value in pairs:
-            given = value if isinstance(value, list) else [value]
-            plain = tuple(v for v in given if isinstance(v, str | int | float | bool) and v != "")
-            if plain:
-                items.append(Answer(name, plain, label=name))
+        given = [(name, tuple(v for v in json_body.plain(value) if v != "")) for name, value in pairs]
         return Answers(
-            items=tuple(items),
+            items=tuple(Answer(name, values, label=name) for name, values in given if values),
             at=moment(json_body.text(said, "timestamp")),
             extra={"form": json_body.text(said, "formTitle"), "id": json_body.text(said, "responseId")},
             document=said,

@@ -10,37 +10,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from core.errors import Refused, Unreadable
+from core.errors import Unreadable
 from intake.delivery import Delivery
 from intake.forms import json_body
 from intake.forms.answers import Answer, Answers
-from intake.forms.body import MULTIPART, URLENCODED, Posted, read
+from intake.forms.body import MULTIPART, URLENCODED, Posted, read, understood
 from intake.forms.service import FormService, Part, ServiceSettings
 
 _QUESTION = re.compile(r"q\d+_(.+)")
 # What Jotform tells of itself beside the questions.
-_ABOUT = frozenset(
-    {
-        *(
-            "slug",
-            "jsExecutionTracker",
-            "submitSource",
-            "submitDate",
-            "buildDate",
-            "uploadServerUrl",
-            "eventId",
-        ),
-        *(
-            "event_id",
-            "timeToSubmit",
-            "validatedNewRequiredFieldIDs",
-            "path",
-            "JFCustomID",
-            "preview",
-            "temp_upload",
-        ),
-    }
+_TOLD = (
+    "slug jsExecutionTracker submitSource submitDate buildDate uploadServerUrl eventId event_id timeToSubmit "
+    "validatedNewRequiredFieldIDs visitedPages path JFCustomID preview temp_upload simple_spc formID "
+    "embedUrl parentURL"
 )
+_ABOUT = frozenset(_TOLD.split())
 
 
 class Jotform(FormService[ServiceSettings]):
@@ -53,15 +37,12 @@ class Jotform(FormService[ServiceSettings]):
 
     def parts(self, delivery: Delivery, settings: ServiceSettings) -> tuple[Part, ...]:
         """The submission by its id."""
-        key = str(read(delivery.body, delivery.content_type).first("submissionID") or "")
-        return (Part(key),) if key else super().parts(delivery, settings)
+        posted = read(delivery.body, delivery.content_type)
+        return (Part(str(posted.first("submissionID") or posted.fingerprint())),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """The questions' own names stand behind their numbers: `q4_email`."""
-        try:
-            posted = read(delivery.body, delivery.content_type)
-        except Refused as error:
-            raise Unreadable(str(error)) from None
+        posted = understood(delivery.body, delivery.content_type)
         raw = str(posted.first("rawRequest") or "")
         if not raw:
             raise Unreadable("there is no 'rawRequest' in it")
@@ -77,20 +58,29 @@ def _about(posted: Posted) -> dict[str, Any]:
 def _answers(name: str, value: Any) -> Iterator[Answer]:
     found = _QUESTION.fullmatch(name)
     plain = found[1] if found else name
-    if isinstance(value, dict):
-        parts = {k: str(v) for k, v in value.items() if isinstance(v, str | int | float) and v != ""}
-        if {"area", "phone"} <= parts.keys():
-            yield Answer(plain, (f"{parts['area']} {parts['phone']}",), meaning="phone")
-        elif "full" in parts:
-            yield Answer(plain, (parts["full"],))
-        elif {"first", "last"} & parts.keys():
-            order = ("prefix", "first", "middle", "last", "suffix")
-            yield Answer(plain, (" ".join(parts[p] for p in order if p in parts),), meaning="name")
-        elif {"year", "month", "day"} <= parts.keys():
-            yield Answer(plain, (f"{parts['year']}-{parts['month']:0>2}-{parts['day']:0>2}",))
-        elif parts:
-            yield Answer(plain, tuple(parts.values()))
-    elif isinstance(value, list):
-        yield Answer(plain, tuple(v for v in value if isinstance(v, str | int | float)))
-    elif value is not None:
-        yield Answer(plain, (value,))
+    if not isinstance(value, dict):
+        yield Answer(plain, json_body.plain(value))
+        return
+    parts = {k: text for k in value if (text := ", ".join(str(v) for v in json_body.plain(value[k])))}
+    if not parts:
+        return
+    if {"area", "phone"} <= parts.keys():
+        country = parts.get("country", "").lstrip("+0")
+        number = [f"+{country}" if country.isdecimal() else "", parts["area"], parts["phone"]]
+        yield Answer(plain, (" ".join(filter(None, number)),), meaning="phone")
+    elif "full" in parts:
+        yield Answer(plain, (parts["full"],))
+    elif {"first", "last"} & parts.keys():
+        order = ("prefix", "first", "middle", "last", "suffix")
+        yield Answer(plain, (" ".join(parts[p] for p in order if p in parts),), meaning="name")
+    elif {"year", "month", "day"} <= parts.keys():
+        yield Answer(plain, (_day(parts),))
+    else:
+        yield Answer(plain, tuple(parts.values()))
+
+
+def _day(parts: dict[str, str]) -> str:
+    day = f"{parts['year']}-{parts['month']:0>2}-{parts['day']:0>2}"
+    if not {"hour", "min"} <= parts.keys():
+        return day
+    return f"{day} {parts['hour']:0>2}:{parts['min']:0>2} {parts.get('ampm', '')}".rstrip()

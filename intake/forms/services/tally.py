@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from core.errors import Ignored
+from core.errors import Ignored, Unreadable
 from intake import signatures
 from intake.delivery import Delivery
 from intake.forms import json_body
@@ -52,6 +52,8 @@ class Tally(FormService[TallySettings]):
         said = json_body.understood(delivery.body)
         if json_body.text(said, "eventType") != "FORM_RESPONSE":
             raise Ignored("only responses are enquiries")
+        if not isinstance(json_body.at(said, "data", "fields"), list):
+            raise Unreadable("there are no 'data.fields' in it")
         return Answers(
             items=tuple(_answer(f) for f in json_body.items(said, "data", "fields") if not _of_another(f)),
             at=moment(json_body.text(said, "data", "createdAt")),
@@ -69,15 +71,26 @@ def _of_another(field: Mapping[str, Any]) -> bool:
 
 
 def _answer(field: Mapping[str, Any]) -> Answer:
-    words = {json_body.text(o, "id"): json_body.text(o, "text") for o in json_body.items(field, "options")}
-    value = field.get("value")
-    given = value if isinstance(value, list) else [value]
-    plain = [words.get(v, v) if isinstance(v, str) else v for v in given]
-    label, kind = json_body.text(field, "label"), json_body.text(field, "type")
-    hidden = kind == "HIDDEN_FIELDS"
-    return Answer(
-        label if hidden else json_body.text(field, "key"),
-        tuple(v for v in plain if isinstance(v, str | int | float | bool)),
-        label="" if hidden else label,
-        meaning=_MEANINGS.get(kind),
-    )
+    label, kind, value = json_body.text(field, "label"), json_body.text(field, "type"), field.get("value")
+    words = _words(field, "options")
+    if kind == "HIDDEN_FIELDS":
+        return Answer(label, json_body.plain(value))
+    if isinstance(value, dict):  # a matrix: what was chosen of the columns, for each row
+        rows, words = _words(field, "rows"), _words(field, "columns")
+        chosen = {
+            rows.get(r, r): [words.get(str(c), str(c)) for c in json_body.plain(cs)]
+            for r, cs in value.items()
+        }
+        values: tuple[Any, ...] = tuple(f"{row}: {', '.join(cs)}" for row, cs in chosen.items())
+    else:
+        # Of an upload or a signature, its address.
+        links = tuple(url for file in json_body.items(field, "value") if (url := json_body.text(file, "url")))
+        values = links or tuple(words.get(v, v) if isinstance(v, str) else v for v in json_body.plain(value))
+    if not label and kind == "CHECKBOXES" and len(words) == 1:
+        # A single box without a question above it: what stands beside it is the question.
+        label, values = next(iter(words.values())), (bool(values),)
+    return Answer(json_body.text(field, "key"), values, label=label, meaning=_MEANINGS.get(kind))
+
+
+def _words(field: Mapping[str, Any], of: str) -> dict[str, str]:
+    return {json_body.text(o, "id"): json_body.text(o, "text") for o in json_body.items(field, of)}

@@ -19,7 +19,7 @@ from intake.forms.answers import Answer, Answers
 from intake.forms.moments import moment
 from intake.forms.service import FormService, Part, ServiceSettings
 
-_MEANINGS = {"email": "email", "phone_number": "phone", "long_text": "message"}
+_MEANINGS = {"email": "email", "phone_number": "phone", "long_text": "message", "legal": "consent"}
 
 
 class TypeformSettings(ServiceSettings):
@@ -57,13 +57,16 @@ class Typeform(FormService[TypeformSettings]):
         response = json_body.at(said, "form_response")
         if not isinstance(response, dict):
             raise Unreadable("there is no 'form_response' in it")
-        titles = {
-            json_body.text(f, "id"): json_body.text(f, "title")
-            for f in json_body.items(response, "definition", "fields")
-        }
+        if not isinstance(response.get("answers"), list):
+            raise Unreadable("there are no 'answers' in it")
+        asked = json_body.items(response, "definition", "fields")
+        asked += [f for group in asked for f in json_body.items(group, "properties", "fields")]
+        titles = {json_body.text(f, "id"): json_body.text(f, "title") for f in asked}
         answers = [_answer(a, titles) for a in json_body.items(response, "answers")]
         hidden = json_body.at(response, "hidden")
-        answers += [Answer(k, (v,)) for k, v in (hidden if isinstance(hidden, dict) else {}).items()]
+        answers += [
+            Answer(k, json_body.plain(v)) for k, v in (hidden if isinstance(hidden, dict) else {}).items()
+        ]
         return Answers(
             items=tuple(answers),
             at=moment(json_body.text(response, "submitted_at")),
@@ -79,13 +82,13 @@ def _answer(answer: Mapping[str, Any], titles: Mapping[str, str]) -> Answer:
     field = json_body.at(answer, "field") or {}
     kind = json_body.text(answer, "type")
     value = answer.get(kind)
-    if isinstance(value, dict):  # choice, choices, payment
-        value = value.get("labels") or value.get("label") or value.get("other") or value.get("amount")
-    values = tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else (value,)
+    if isinstance(value, dict):  # choice, choices, payment, appointment
+        parts = ("labels", "label", "other", "amount", "currency", "scheduled_at")
+        value = [value[part] for part in parts if part in value]
     name = json_body.text(field, "ref") or json_body.text(field, "id")
     return Answer(
         name,
-        tuple(v for v in values if v is not None),
+        json_body.plain(value),
         label=titles.get(json_body.text(field, "id"), ""),
         meaning=_MEANINGS.get(json_body.text(field, "type")) or _MEANINGS.get(kind),
     )

@@ -1,22 +1,24 @@
 """WPForms: its Webhooks add-on, whose names the site's owner chooses, and its own post.
 
-Shape: wpforms.com/docs, 'Webhooks addon'. Nothing is signed.
+Shape: wpforms.com/docs, 'Webhooks addon'; its own post as its script sends it. Nothing is signed. The trap
+`wpforms[hp]` is told from the answers by `intake.forms.spam`.
 """
 
 from __future__ import annotations
 
-from core.errors import Refused, Unreadable
 from intake.delivery import Delivery
-from intake.forms import json_body
+from intake.forms import captcha, json_body
 from intake.forms.answers import Answers
-from intake.forms.body import CONTENT_TYPES, JSON, read
+from intake.forms.body import CONTENT_TYPES, Posted, read, understood
 from intake.forms.service import FormService, Part, ServiceSettings
 
+# What the plugin tells beside the answers; the page's address is attribution.
 _ABOUT = frozenset(
-    {
-        *("entry_id", "form_id", "form_name", "form_title", "wpforms[id]", "wpforms[author]"),
-        *("wpforms[post_id]", "wpforms[submit]", "wpforms[token]", "wpforms[nonce]", "page_title", "page_id"),
-    }
+    f"""
+    entry_id form_id form_name form_title page_title page_id url_referer action start_timestamp end_timestamp
+    wpforms[id] wpforms[author] wpforms[post_id] wpforms[submit] wpforms[token] wpforms[nonce]
+    wpforms[recaptcha] {" ".join(captcha.FIELDS.values())}
+    """.split()
 )
 
 
@@ -33,19 +35,22 @@ class WPForms(FormService[ServiceSettings]):
         posted = read(delivery.body, delivery.content_type)
         entry = posted.first("entry_id")
         if entry is None:
-            return super().parts(delivery, settings)
-        return (Part(f"{posted.first('form_id') or ''}:{entry}"),)
+            return (Part(posted.fingerprint()),)
+        return (Part(f"{_form(posted)}:{entry}"),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """What is not about the form itself is an answer."""
-        try:
-            posted = read(delivery.body, delivery.content_type)
-        except Refused as error:
-            raise Unreadable(str(error)) from None
-        is_json = delivery.content_type.startswith(JSON)
+        posted = understood(delivery.body, delivery.content_type)
         return Answers.of(
             posted,
             without=_ABOUT,
-            extra={"form": posted.first("form_name"), "id": posted.first("entry_id")},
-            document=json_body.understood(delivery.body) if is_json else None,
+            extra={
+                "form": posted.first("form_name") or posted.first("form_title") or _form(posted),
+                "id": posted.first("entry_id"),
+            },
+            document=json_body.if_json(delivery.body, delivery.content_type),
         )
+
+
+def _form(posted: Posted) -> str:
+    return str(posted.first("form_id") or posted.first("wpforms[id]") or "")
