@@ -8,9 +8,11 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from core.errors import NotFound, Refused
+from intake.delivery import Delivery
 from intake.door import delivery, door, form_of, journal, largest
 from intake.forms import services
-from intake.forms.service import FormService
+from intake.forms.service import FormService, Part
+from intake.forms.web_form import WINDOW_SECONDS
 from intake.journal import Entry
 from intake.sources import LoadedSource
 
@@ -27,6 +29,15 @@ def _service(key: str, name: str) -> tuple[LoadedSource, FormService[Any], Any]:
     if settings is None:
         raise NotFound(f"this form is not set up for {service.label}: `services` names no secret of it")
     return source, service, settings
+
+
+def _entry(source: LoadedSource, service: FormService[Any], part: Part, sent: Delivery) -> Entry:
+    own = replace(sent, facts={**sent.facts, **part.facts})
+    if not part.by_content:
+        return Entry(source.id, service.name, f"{service.name}:{part.key}"[:200], own)
+    window = int(sent.received_at.timestamp()) // WINDOW_SECONDS
+    now, before = (f"{service.name}:{at}:{part.key}"[:200] for at in (window, window - 1))
+    return Entry(source.id, service.name, now, own, again=before)
 
 
 @door.get("/forms/<key>/<name>", provide_automatic_options=False)
@@ -52,15 +63,7 @@ def service_form(key: str, name: str) -> Response:
     parts = service.parts(sent, settings)[:_MOST_PARTS]
     if not sent.body.strip():
         raise Refused("the form is empty", status=400, reason="empty")
-    entries = [
-        Entry(
-            source.id,
-            service.name,
-            f"{service.name}:{part.key}"[:200],
-            replace(sent, facts={**sent.facts, **part.facts}),
-        )
-        for part in parts
-    ]
+    entries = [_entry(source, service, part, sent) for part in parts]
     receipts = journal(entries, "form") if entries else []
     if (reply := service.reply()) is not None:
         return Response(reply.content, 200, content_type=reply.content_type)

@@ -32,10 +32,15 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One submission of a delivery that may hold several: its key, and what tells it from the others."""
+    """One submission of a delivery that may hold several: its key, and what tells it from the others.
+
+    `by_content` says that the service names no id: then the same content is the same submission only for a
+    while, as for any form.
+    """
 
     key: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    by_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class FormService(Generic[S]):
 
         Raises Refused for what is malformed; nothing where it holds no submission.
         """
-        return (Part(digest(delivery.body)),)
+        return (Part(digest(delivery.body), by_content=True),)
 
     def lookup(self, delivery: Delivery, settings: S) -> Lookup | None:
         """What must be asked of the service first; the answer is then in the delivery's facts."""

@@ -30,15 +30,16 @@
     first.at = new Date().toISOString();
     kept("first", first);
   }
+  // In pixels: the host page may have any size for its root.
   var STYLE = ":host{all:initial;display:block}.box{color-scheme:light dark;--ink:#1d2433;--paper:#fff;--line:#8a93a6;--accent:#1f5fbf;--wrong:#b3261e;font:16px/1.5 system-ui,sans-serif;color:var(--ink);text-align:left}" +
     "@media(prefers-color-scheme:dark){.box{--ink:#e8ebf2;--paper:#171b24;--line:#7d879c;--accent:#8ab4f8;--wrong:#ff8a80}}" +
-    "*{box-sizing:border-box}form,.sent{background:var(--paper);max-width:34rem;padding:1.25rem;border-radius:.6rem}h2{margin:0 0 .75rem;font-size:1.35rem;line-height:1.25}p{margin:0 0 1rem}" +
-    "label,legend{display:block;margin-bottom:.25rem;font-weight:600}input,textarea,select{width:100%;padding:.6rem .7rem;border:1px solid var(--line);border-radius:.4rem;background:var(--paper);color:inherit;font:inherit}" +
-    ".check{display:flex;gap:.6rem;align-items:flex-start;font-weight:400}.check input{flex:none;width:1.15rem;height:1.15rem;margin:.2rem 0 0}fieldset{border:0;padding:0;margin:0 0 1rem}" +
-    ".help,.error{display:block;margin-top:.25rem;font-size:.9rem}.error,.notice{color:var(--wrong)}[aria-invalid=true]{border-color:var(--wrong)}.away{position:absolute;left:-200vw}" +
-    "button{padding:.65rem 1.4rem;border:0;border-radius:.4rem;background:var(--accent);color:var(--paper);font:inherit;font-weight:600;cursor:pointer}button[disabled]{opacity:.6;cursor:default}" +
-    ":focus-visible{outline:3px solid var(--accent);outline-offset:2px}dialog{border:0;padding:0;border-radius:.6rem;max-width:min(36rem,calc(100vw - 2rem));width:100%;max-height:calc(100vh - 2rem);background:var(--paper);color:inherit}dialog::backdrop{background:rgba(0,0,0,.5)}" +
-    ".close{float:right;margin:.6rem .6rem 0 0;padding:.2rem .6rem;background:none;color:inherit;font-size:1.3rem;line-height:1}";
+    "*{box-sizing:border-box}form,.sent{background:var(--paper);max-width:544px;padding:20px;border-radius:9.6px}h2{margin:0 0 12px;font-size:21.6px;line-height:1.25}p{margin:0 0 16px}" +
+    "label,legend{display:block;margin-bottom:4px;font-weight:600}input,textarea,select{width:100%;padding:9.6px 11.2px;border:1px solid var(--line);border-radius:6.4px;background:var(--paper);color:inherit;font:inherit}" +
+    ".check{display:flex;gap:9.6px;align-items:flex-start;font-weight:400}.check input{flex:none;width:18.4px;height:18.4px;margin:3.2px 0 0}fieldset{border:0;padding:0;margin:0 0 16px}" +
+    ".help,.error{display:block;margin-top:4px;font-size:14.4px}.error,.notice{color:var(--wrong)}[aria-invalid=true]{border-color:var(--wrong)}.away{position:absolute;left:-200vw}" +
+    "button{padding:10.4px 22.4px;border:0;border-radius:6.4px;background:var(--accent);color:var(--paper);font:inherit;font-weight:600;cursor:pointer}button[disabled]{opacity:.6;cursor:default}" +
+    ":focus-visible{outline:3px solid var(--accent);outline-offset:2px}dialog{border:0;padding:0;border-radius:9.6px;max-width:min(576px,calc(100vw - 32px));width:100%;max-height:calc(100vh - 32px);background:var(--paper);color:inherit}dialog::backdrop{background:rgba(0,0,0,.5)}" +
+    ".close{float:right;margin:9.6px 9.6px 0 0;padding:3.2px 9.6px;background:none;color:inherit;font-size:20.8px;line-height:1}";
   var TYPES = {email: "email", phone: "tel", date: "date", file: "file", checkbox: "checkbox", consent: "checkbox"};
   // What the host page forces upon our element ends at the box within.
   var host = make("div"), root = host.attachShadow({mode: "open"}), box = make("div", {class: "box"}), inputs = {}, errors = {};

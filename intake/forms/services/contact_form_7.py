@@ -30,7 +30,7 @@ class ContactForm7(FormService[ServiceSettings]):
 
     def parts(self, delivery: Delivery, settings: ServiceSettings) -> tuple[Part, ...]:
         """By its content: it has no id."""
-        return (Part(read(delivery.body, delivery.content_type).fingerprint()),)
+        return (Part(read(delivery.body, delivery.content_type).fingerprint(), by_content=True),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """The fields under the names that the form's tags have: `your-name`, `tel-482`."""

@@ -49,7 +49,7 @@ class Elementor(FormService[ServiceSettings]):
 
     def parts(self, delivery: Delivery, settings: ServiceSettings) -> tuple[Part, ...]:
         """By its content, which tells the time but no id."""
-        return (Part(read(delivery.body, delivery.content_type).fingerprint()),)
+        return (Part(read(delivery.body, delivery.content_type).fingerprint(), by_content=True),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """Both kinds of data are told apart by what stands in them."""

@@ -38,7 +38,7 @@ class GravityForms(FormService[ServiceSettings]):
         posted = read(delivery.body, delivery.content_type)
         form, entry = posted.first("form_id"), posted.first("id")
         if form is None or entry is None:
-            return (Part(posted.fingerprint()),)
+            return (Part(posted.fingerprint(), by_content=True),)
         return (Part(f"{form}:{entry}"),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:

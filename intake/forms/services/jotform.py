@@ -38,7 +38,8 @@ class Jotform(FormService[ServiceSettings]):
     def parts(self, delivery: Delivery, settings: ServiceSettings) -> tuple[Part, ...]:
         """The submission by its id."""
         posted = read(delivery.body, delivery.content_type)
-        return (Part(str(posted.first("submissionID") or posted.fingerprint())),)
+        known = posted.first("submissionID")
+        return (Part(str(known or posted.fingerprint()), by_content=not known),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
         """The questions' own names stand behind their numbers: `q4_email`."""

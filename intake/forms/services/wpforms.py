@@ -35,7 +35,7 @@ class WPForms(FormService[ServiceSettings]):
         posted = read(delivery.body, delivery.content_type)
         entry = posted.first("entry_id")
         if entry is None:
-            return (Part(posted.fingerprint()),)
+            return (Part(posted.fingerprint(), by_content=True),)
         return (Part(f"{_form(posted)}:{entry}"),)
 
     def read(self, delivery: Delivery, settings: ServiceSettings) -> Answers:
