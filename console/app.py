@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from console import auth, headers, leads, problems, sign_in, words
+from console import attachments, auth, forms, headers, leads, problems, quarantine, sign_in, words
 from console.throttle import Throttle
 from core import db
 from core.errors import PortariaError
@@ -19,6 +19,7 @@ from crm import workspace
 _OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post"})
 #: No form of ours is larger.
 _MOST_BYTES = 64 * 1024
+_FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
 _LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
 
 pages = Blueprint(
@@ -48,6 +49,12 @@ def mount(app: Flask, *, programs: problems.Unrouted = problems.for_programs) ->
 pages.add_url_rule("/", "home", lambda: redirect(url_for("console.leads"), 303))
 pages.add_url_rule("/leads", "leads", leads.all_leads)
 pages.add_url_rule(_LEAD, "lead", leads.one_lead)
+pages.add_url_rule(
+    f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>", "attachment", attachments.download_one
+)
+pages.add_url_rule("/forms", "forms", forms.all_forms)
+pages.add_url_rule("/quarantine", "quarantine", quarantine.held)
+pages.add_url_rule("/quarantine/<uuid:event_id>", "release", quarantine.release, methods=["POST"])
 pages.add_url_rule("/sign-in", "sign_in", sign_in.form)
 pages.add_url_rule("/sign-in", "sign_in_post", sign_in.post, methods=["POST"])
 pages.add_url_rule("/sign-out", "sign_out", sign_in.out, methods=["POST"])

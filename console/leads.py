@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from console import auth, example, queries
 from core import db
 from core.errors import NotFound
+from crm import attachments, consents
 from models.lead import OPEN, LeadStatus
 from models.timeline import TimelineEntry
 from rules.explanation import explain
@@ -65,6 +66,8 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             before=before,
             calls=queries.calls(session, lead.id),
             users=queries.names(session, _user_ids(entries)),
+            files=attachments.of_lead(session, lead.id),
+            consents=consents.of_lead(session, lead.id),
             why=explain(session, lead.id) or [],
         )
 

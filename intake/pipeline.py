@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock, secrets
-from core.errors import Invalid, Quarantined, Unavailable, Unreadable
+from core.errors import Invalid, PortariaError, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import attachments, consents, workspace
 from crm import calls as call_log
@@ -81,6 +81,19 @@ def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submissio
         if contents := files.to_store(found.files, kept):
             raise Needed(Errand(files=contents))
     return found
+
+
+def preview(session: Session, event: InboundEvent) -> Submission | None:
+    """What the event would say if it were an enquiry; None where that cannot be told. Nothing is written."""
+    adapter = ADAPTERS[event.adapter]
+    try:
+        settings = _settings(session, session.get_one(Source, event.source_id), adapter)
+        found = adapter.parse(_delivery(event), settings)
+    except Quarantined as verdict:
+        return verdict.submission if isinstance(verdict.submission, Submission) else None
+    except PortariaError:
+        return None
+    return found if isinstance(found, Submission) else None
 
 
 @dataclass(frozen=True, slots=True)
