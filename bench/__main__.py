@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, idle, intake, limits, rules
+from bench import drain, forms, idle, intake, limits, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "idle", "drain", "rules")
+NAMES = ("intake", "forms", "idle", "drain", "rules")
 
 
 def main() -> None:
@@ -46,6 +46,9 @@ def main() -> None:
             if name == "intake":
                 with generator() as made:
                     intake.measure(report, store, made, quick=asked.quick)
+            elif name == "forms":
+                with generator() as made:
+                    forms.measure(report, store, made, quick=asked.quick)
             elif name == "idle":
                 idle.measure(report, store, quick=asked.quick)
             else:
