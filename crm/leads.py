@@ -43,7 +43,7 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
     lead.owner = owner
     lead.owner_id = owner.id
     lead.wish, lead.waits = None, False
-    lead.updated_at = clock.now()
+    lead.updated_at = lead.given_at = clock.now()
     session.execute(
         update(Activity)
         .where(

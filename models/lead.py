@@ -57,6 +57,8 @@ class Lead(Base):
     consent: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
+    # When its owner was given it.
+    given_at: Mapped[datetime | None]
     # Of how many days without anything done rules were told.
     idle_days: Mapped[int] = mapped_column(default=0)
     # Waiting for an owner: to whom a rule would have given it, whether that was told, and the alarm.

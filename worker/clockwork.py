@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core import clock, cron, db
+from core.errors import Unavailable
 from core.ids import new_id
 from core.logs import logger
 from core.settings import settings
@@ -97,26 +98,39 @@ def waiting_leads() -> int:
     """Gives leads without an owner to whoever can have them now, oldest first; raises the alarm."""
     with db.reading() as session:
         after = timedelta(minutes=workspace.load(session).alarm_minutes)
-        ids = session.scalars(
-            select(Lead.id)
-            .where(Lead.owner_id.is_(None), Lead.status.in_(OPEN))
-            .order_by(Lead.id)
-            .limit(_MOST)
-        ).all()
+        ids = _turn_of(session)
         expired = session.scalars(
             select(Offer.lead_id)
             .where(Offer.state == OfferState.OPEN, Offer.expires_at <= clock.now())
             .distinct()
         ).all()
     for lead_id in sorted({*ids, *expired}):
-        with db.unit_of_work() as session:
-            lead = _locked(session, lead_id)
-            if lead is not None:
-                here = workspace.load(session)
-                happened = ladder.expire(session, lead, here) or ladder.catch(session, lead, here)
-                happened += ladder.alarm(session, lead, after)
-                engine.react(session, happened, workspace=here, event_id=new_id())
+        try:
+            with db.unit_of_work() as session:
+                lead = _locked(session, lead_id)
+                if lead is not None:
+                    here = workspace.load(session)
+                    happened = ladder.expire(session, lead, here) or ladder.catch(session, lead, here)
+                    happened += ladder.alarm(session, lead, after)
+                    engine.react(session, happened, workspace=here, event_id=new_id())
+        except Unavailable:
+            raise
+        except Exception:  # one lead that is broken must not keep the others waiting
+            log.exception("lead.not_given", lead_id=lead_id)
     return len(ids)
+
+
+#: Up to which lead the waiting ones were looked at; from there the next look goes on.
+_looked_at = 0
+
+
+def _turn_of(session: Session) -> list[int]:
+    """The next leads without an owner, oldest first; after the newest it begins anew."""
+    global _looked_at
+    chosen = select(Lead.id).where(Lead.owner_id.is_(None), Lead.status.in_(OPEN)).order_by(Lead.id)
+    ids = list(session.scalars(chosen.where(Lead.id > _looked_at).limit(_MOST)))
+    _looked_at = ids[-1] if len(ids) == _MOST else 0
+    return ids
 
 
 def idle_leads() -> int:

@@ -77,6 +77,10 @@ def _judged(
     today = now.astimezone(here.zone).date()
     ids = [user.id for user, _ in users]
     by_leads = load == "leads"
+    if any(u.capacity is not None or u.daily is not None for u, _ in users):
+        # Two teams may share somebody: what is counted against their caps stands until this lead is given.
+        held = select(User.id).where(User.id.in_(ids)).order_by(User.id)
+        session.execute(held.with_for_update(key_share=True)).all()
     open_leads = (
         _counted(session, ids, Lead.status.in_(OPEN))
         if any(u.capacity is not None for u, _ in users) or by_leads
@@ -84,7 +88,7 @@ def _judged(
     )
     midnight = datetime.combine(today, time(), here.zone)
     of_today = (
-        _counted(session, ids, Lead.created_at >= midnight)
+        _counted(session, ids, Lead.given_at >= midnight)
         if any(u.daily is not None for u, _ in users)
         else {}
     )

@@ -31,12 +31,13 @@ def give(
 
     Answers with what was done, in words. Raises Invalid where what the wish names is not there.
     """
-    if wish.offer is not None and (asked := _offer(session, lead, wish, here)):
-        names = ", ".join(user.name for user in asked)
-        timeline.record(session, lead, kind="offered", summary=f"Offered to {names}", actor=actor)
-        return f"Offered to {names} for {wish.within}", []
+    if wish.offer is not None and (said := _offered(session, lead, wish, here, actor)):
+        return said, []
     choice = choose(session, lead, wish, here)
     if choice.user is None:
+        for after in wish.chain():
+            if said := _offered(session, lead, after, here, actor):
+                return f"{choice.why}; {said}" if choice.why else said, []
         lead.wish = wish.model_dump(mode="json", exclude_defaults=True)
         _wait(session, lead, choice.why or f"nobody of {wish.offer} can have it", actor)
         return f"Waits for an owner: {choice.why}", []
@@ -68,7 +69,9 @@ def catch(session: Session, lead: Lead, here: WorkspaceSettings) -> list[Happeni
             why = "; ".join(["no rule assigned it" if not lead.wish else "it waited", *passed, choice.why])
             lead.wish = None
             return leads.assign(session, lead, choice.user, actor=timeline.SERVICE, why=why)
-        passed.append(choice.why)
+        if any(_offered(session, lead, one, here, timeline.SERVICE) for one in wish.chain()):
+            return []
+        passed.append(choice.why or f"nobody of {wish.offer} can have it")
     if wishes:
         _wait(session, lead, "; ".join(passed), timeline.SERVICE)
     return []
@@ -87,6 +90,12 @@ def accept(session: Session, lead: Lead, user: User, *, actor: str) -> list[Happ
     ).first()
     if offer is None:
         raise Conflict(f"the lead was not offered to {user.email}")
+    if lead.status not in OPEN:
+        raise Conflict(f"the lead is {lead.status.value} by now")
+    if lead.owner_id is not None and lead.owner_id != user.id:
+        raise Conflict(
+            f"the lead is not offered any more: {lead.owner.name if lead.owner else 'somebody'} has it"
+        )
     if offer.state is not OfferState.OPEN or offer.expires_at <= clock.now():
         taken = f"{lead.owner.name} has it" if lead.owner else "the offer has ended"
         raise Conflict(f"the lead is not offered any more: {taken}")
@@ -100,7 +109,10 @@ def expire(session: Session, lead: Lead, here: WorkspaceSettings) -> list[Happen
     offer = session.scalars(
         select(Offer).where(Offer.lead_id == lead.id, Offer.state == OfferState.OPEN).limit(1)
     ).first()
-    if offer is None or offer.expires_at > clock.now():
+    if offer is None or (offer.expires_at > clock.now() and lead.owner_id is None and lead.status in OPEN):
+        return []
+    if lead.owner_id is not None or lead.status not in OPEN:
+        _close(session, lead, OfferState.WITHDRAWN)  # it was given away, or closed, meanwhile
         return []
     _close(session, lead, OfferState.EXPIRED)
     timeline.record(session, lead, kind="offered", summary="Nobody accepted it in time")
@@ -125,6 +137,16 @@ def alarm(session: Session, lead: Lead, after: timedelta) -> list[Happening]:
     timeline.record(session, lead, kind="alarm", summary=words, data={"minutes": minutes})
     log.warning("lead.without_owner", lead_id=lead.id, minutes=minutes)
     return [Happening("lead.unassigned", lead, {"minutes": minutes})]
+
+
+def _offered(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings, actor: str) -> str:
+    """Offers the lead where the wish is an offer and somebody can have it; says so in words, else nothing."""
+    if wish.offer is None or not (asked := _offer(session, lead, wish, here)):
+        return ""
+    names = ", ".join(user.name for user in asked)
+    lead.waits = False
+    timeline.record(session, lead, kind="offered", summary=f"Offered to {names}", actor=actor)
+    return f"Offered to {names} for {wish.within}"
 
 
 def _offer(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> list[User]:

@@ -39,10 +39,20 @@ def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) ->
     Raises Invalid where what it names is not there any more.
     """
     passed: list[str] = []
+    # Two rules may name the same teams in opposite orders: whoever needs several turns takes them in one.
+    keys = {_key(one) for one in wish.chain() if one.team is not None}
+    if len(keys) > 1:
+        for key in sorted(keys):
+            _turn(session, key)
     for one in wish.chain():
         if one.offer is not None:
             continue  # is not chosen but asked
-        found = _one(session, lead, one, here)
+        try:
+            found = _one(session, lead, one, here)
+        except Invalid as error:
+            if one.otherwise is None:
+                raise
+            found = Choice(None, str(error))
         if found.user is not None:
             return Choice(found.user, "; ".join([*passed, found.why]))
         passed.append(found.why)
@@ -97,7 +107,7 @@ def _territory(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings
 def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
     team = wish.team or ""
     # The lock first, so that what is counted after it is what stands.
-    turn = _turn(session, f"{wish.by}:{team}" + (f":{wish.skill}" if wish.skill else ""))
+    turn = _turn(session, _key(wish))
     members = candidates.of_team(
         session, team, here, skill=wish.skill, load=wish.load if wish.by == "least_loaded" else None
     )
@@ -125,12 +135,14 @@ def _weighted(
     turn: Rotation, members: Sequence[Candidate], able: Sequence[Candidate], team: str
 ) -> tuple[Candidate, str]:
     """Smooth weighted round robin (as in nginx): in every full round each has exactly their share."""
-    weights = {c.user.id: c.user.weight for c in able}
-    if not any(weights.values()):
-        weights = dict.fromkeys(weights, 1)
-    owed = {user_id: turn.credits.get(str(user_id), 0) + weight for user_id, weight in weights.items()}
-    chosen = max(able, key=lambda c: owed[c.user.id])
+    weights = {c.user.id: c.user.weight for c in able if c.user.weight > 0}
+    if not weights:
+        weights = {c.user.id: 1 for c in able}
     total = sum(weights.values())
+    # Bounded, so that nobody pays for long for weights or colleagues of another time.
+    before = {user_id: turn.credits.get(str(user_id), 0) for user_id in weights}
+    owed = {user_id: max(-total, min(total, before[user_id])) + weight for user_id, weight in weights.items()}
+    chosen = max((c for c in able if c.user.id in weights), key=lambda c: owed[c.user.id])
     owed[chosen.user.id] -= total
     turn.credits = {**turn.credits, **{str(user_id): left for user_id, left in owed.items()}}
     turn.last_user_id = chosen.user.id
@@ -154,6 +166,10 @@ _STRATEGIES: dict[str, _Strategy] = {
     "weighted": _weighted,
     "least_loaded": _least_loaded,
 }
+
+
+def _key(wish: Wish) -> str:
+    return f"{wish.by}:{wish.team}" + (f":{wish.skill}" if wish.skill else "")
 
 
 def _is(why_not: str) -> str:

@@ -16,7 +16,7 @@ from core.ids import new_id
 from crm import leads, workspace
 from models.lead import Lead
 from models.offer import Offer
-from models.rule import StepRow
+from models.rule import Rotation, StepRow
 from models.timeline import TimelineEntry
 from models.user import User
 from rules import engine
@@ -242,6 +242,144 @@ def test_the_alarm_is_raised_once(database: db.Database) -> None:
             clockwork.waiting_leads()
     with database.reading() as session:
         assert session.scalars(select(Lead.tags)).one() == ["alarm 11"]
+
+
+def test_many_leads_that_nobody_can_have_do_not_hold_up_a_younger_one(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "_MOST", 2)
+    monkeypatch.setattr(clockwork, "_looked_at", 0)
+    everybody = dict.fromkeys(("ana", "bruno", "clara"), "capacity: 0")
+    configure(team(**everybody), rules=rule("team: sales"))
+    with database.unit_of_work() as session:
+        ids = [arrive(session, n).id for n in range(5)]
+        session.get_one(Lead, ids[4]).wish = {"user": "dora@acme.test"}
+        session.get_one(Lead, ids[0]).wish = {"nonsense": True}  # broken: the others go on
+    with clock.frozen(NOON + timedelta(minutes=1)):
+        for _ in range(3):
+            clockwork.waiting_leads()
+    with database.reading() as session:
+        assert [name(session.get_one(Lead, i)) for i in ids] == [None] * 4 + ["Dora"]
+
+
+def test_who_has_left_is_passed_over_where_the_rule_says_who_else(session: Session) -> None:
+    configure_in(session, team(), rules=rule("user: ana@acme.test, otherwise: {user: dora@acme.test}"))
+    session.scalars(select(User).where(User.name == "Ana")).one().active = False
+    lead = arrive(session)
+    assert name(lead) == "Dora"
+    assert "ana@acme.test has left" in why(session, lead)
+
+
+@pytest.mark.parametrize("meanwhile", ["given", "closed"])
+def test_an_offer_takes_nothing_from_whoever_has_it_meanwhile(database: db.Database, meanwhile: str) -> None:
+    configure(team(), rules=OFFER)
+    with database.unit_of_work() as session:
+        lead_id = arrive(session).id
+    with clock.frozen(NOON + timedelta(minutes=1)):
+        with database.unit_of_work() as session:
+            lead = session.get_one(Lead, lead_id)
+            clara = session.scalars(select(User).where(User.name == "Clara")).one()
+            if meanwhile == "given":
+                leads.assign(session, lead, clara, actor="user:1", why="by hand")
+            else:
+                leads.change_status(session, lead, lead.status.__class__.JUNK, actor="user:1")
+        with database.unit_of_work() as session, pytest.raises(Conflict):
+            ana = session.scalars(select(User).where(User.name == "Ana")).one()
+            ladder.accept(session, session.get_one(Lead, lead_id), ana, actor="user:1")
+    with clock.frozen(NOON + timedelta(minutes=11)):
+        clockwork.waiting_leads()
+    with database.reading() as session:
+        assert name(session.get_one(Lead, lead_id)) == ("Clara" if meanwhile == "given" else None)
+        assert {o.state.value for o in session.scalars(select(Offer))} == {"withdrawn"}
+
+
+def test_a_day_s_share_counts_when_a_lead_is_given_and_not_when_it_came(database: db.Database) -> None:
+    configure(team(ana="daily: 1", bruno="capacity: 0", clara="capacity: 0"), rules=rule("team: sales"))
+    with database.unit_of_work() as session:
+        ids = [arrive(session, n).id for n in range(3)]  # the first is given, the others wait
+    for day, given in ((0, 1), (1, 2), (1, 2), (2, 3)):
+        with clock.frozen(NOON + timedelta(days=day, minutes=1)):
+            clockwork.waiting_leads()
+        with database.reading() as session:
+            assert sum(name(session.get_one(Lead, i)) == "Ana" for i in ids) == given
+
+
+def test_without_weight_there_is_no_turn_and_old_debts_are_soon_paid(session: Session) -> None:
+    configure_in(session, team(), rules=rule("team: sales, by: weighted"))
+    for n in range(3):
+        arrive(session, n)
+    people = {u.name: u for u in session.scalars(select(User))}
+    people["Ana"].weight, people["Bruno"].weight, people["Clara"].weight = 0, 1, 1
+    session.get_one(Rotation, "weighted:sales").credits = {str(people["Clara"].id): -900}
+    given = Counter(name(arrive(session, 10 + n)) for n in range(10))
+    assert given["Ana"] == 0
+    assert given["Clara"] >= 4
+
+
+def test_an_offer_is_made_where_nobody_before_can_have_it_and_later_where_nobody_can_now(
+    database: db.Database,
+) -> None:
+    wish = "user: ana@acme.test, otherwise: {offer: sales}"
+    away = "absences: [{from: 2026-11-23, to: 2026-11-23}]"
+    configure(team(ana=away), rules=rule(wish))
+    with database.unit_of_work() as session:
+        lead = arrive(session)
+        assert "Offered to Bruno, Clara for 15 minutes" in why(session, lead)
+    everybody = dict.fromkeys(("ana", "bruno", "clara"), away)
+    configure(team(**everybody), rules=rule("offer: sales"))
+    with database.unit_of_work() as session:
+        lead_id = arrive(session, 2).id
+    with clock.frozen(NOON + timedelta(days=1)):
+        clockwork.waiting_leads()
+    with database.reading() as session:
+        offered = session.scalars(select(Offer.user_id).where(Offer.lead_id == lead_id)).all()
+        assert len(offered) == 3
+
+
+@pytest.mark.parametrize("away", ["", "capacity: 20"])
+def test_two_orders_of_two_teams_neither_lock_each_other_nor_pass_a_cap(
+    database: db.Database, away: str
+) -> None:
+    text = team(**({"ana": away} if away else {})).replace(
+        "calendars:", "  - {key: others, members: [ana@acme.test]}\ncalendars:"
+    )
+    configure(text, rules=rule("user: dora@acme.test"))
+    with database.unit_of_work() as session:
+        ids = [arrive(session, n).id for n in range(40)]
+    wishes = [
+        Wish(
+            team="others",
+            skill="french",
+            otherwise=Wish(team="sales", skill="french", otherwise=Wish(team="others")),
+        ),
+        Wish(
+            team="sales",
+            skill="french",
+            otherwise=Wish(team="others", skill="french", otherwise=Wish(team="others")),
+        ),
+    ]
+    broken: list[Exception] = []
+
+    def work(wish: Wish, mine: list[int]) -> None:
+        for lead_id in mine:
+            try:
+                with database.unit_of_work() as session:
+                    lead = session.get_one(Lead, lead_id, with_for_update=True)
+                    choice = strategies.choose(session, lead, wish, workspace.load(session))
+                    if choice.user is not None:
+                        leads.assign(session, lead, choice.user, actor="test", why=choice.why)
+            except Exception as error:  # noqa: BLE001  compared below
+                broken.append(error)
+
+    threads = [threading.Thread(target=work, args=(wishes[n % 2], ids[n::4])) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert broken == []
+    with database.reading() as session:
+        given = Counter(name(session.get_one(Lead, i)) for i in ids)
+    assert given["Ana"] == (20 if away else 40)
 
 
 OFFER = rule("offer: sales, within: 10 minutes, otherwise: {user: dora@acme.test}")
