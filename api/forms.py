@@ -11,7 +11,6 @@ from api import auth
 from api.auth import require
 from api.resource import answer, group, refused
 from core import db
-from core.errors import NotFound
 from core.settings import settings
 from intake import sources
 from intake.form_page import snippet
@@ -70,10 +69,7 @@ def list_forms() -> Response:
 def get_form(path: FormPath) -> Response:
     """One form."""
     with db.reading() as session:
-        found = next((f for f in forms.forms(session) if f["key"] == path.key), None)
-    if found is None:
-        raise NotFound("there is no such form")
-    return answer(Form.of(found))
+        return answer(Form.of(forms.form(session, path.key)))
 
 
 @resource.put("/forms/<key>", responses={200: Form, 201: Form, **refused(400, 413, 415)})
@@ -82,7 +78,7 @@ def declare_form(path: FormPath, body: Declaration) -> Response:
     """Makes a form, or makes it another one; what was posted to it before stays as it is."""
     with db.unit_of_work() as session:
         new = forms.declare(session, path.key, body.settings, by=auth.caller().actor)
-        made = Form.of(next(f for f in forms.forms(session) if f["key"] == path.key))
+        made = Form.of(forms.form(session, path.key))
     sources.forget()
     return answer(made, 201 if new else 200)
 

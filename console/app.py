@@ -53,6 +53,11 @@ pages.add_url_rule(
     f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>", "attachment", attachments.download_one
 )
 pages.add_url_rule("/forms", "forms", forms.all_forms)
+pages.add_url_rule("/new-form", "form_new", forms.edit)
+pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"])
+pages.add_url_rule("/forms/<key>", "form_edit", forms.edit)
+pages.add_url_rule("/forms/<key>", "form_edit_post", forms.declare, methods=["POST"])
+pages.add_url_rule("/forms/<key>/withdraw", "form_withdraw", forms.withdraw, methods=["POST"])
 pages.add_url_rule("/quarantine", "quarantine", quarantine.held)
 pages.add_url_rule("/quarantine/<uuid:event_id>", "release", quarantine.release, methods=["POST"])
 pages.add_url_rule("/sign-in", "sign_in", sign_in.form)

@@ -13,13 +13,15 @@ class PortariaError(Exception):
 class Refused(PortariaError):
     """The door says no: nothing was stored.
 
-    `status` is the HTTP status, `reason` a short machine word that is also the metric's label.
+    `status` is the HTTP status, `reason` a short machine word that is also the metric's label,
+    `retry_after` how many seconds later it may be tried again.
     """
 
-    def __init__(self, message: str, *, status: int, reason: str) -> None:
+    def __init__(self, message: str, *, status: int, reason: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.retry_after = retry_after
 
 
 class Invalid(PortariaError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         "",
         validation_alias="PORTARIA_STORAGE_URL",
         description="Where files are kept: file:///path or s3://bucket/prefix; default: DATA_DIR/files",
+    )
+    country_database: Path | None = Field(
+        None,
+        validation_alias="PORTARIA_COUNTRY_DATABASE",
+        description="MaxMind DB file that tells a visitor's country",
     )
     trace_days: int = Field(
         365, validation_alias="PORTARIA_TRACE_DAYS", ge=1, description="Days for which is kept why"
@@ -193,6 +198,11 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value().encode()
         if not self.embedded:
             raise Invalid("PORTARIA_SECRET_KEY must be set when DATABASE_URL or BROKER_URL is")
+        return self.kept_key
+
+    @cached_property
+    def kept_key(self) -> bytes:
+        """The key that was made at the first start, read once: every form asks for it."""
         return _kept_key(self.data_dir / "secret_key")
 
 

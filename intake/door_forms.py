@@ -29,21 +29,21 @@ FORM = web_form.WebForm()
 def hosted_form(key: str) -> Response:
     """The form as a page of our own."""
     source, form = form_of(key)
-    return page.form_page(source, form, _language(form))
+    return page.form_page(source, form, language_of(form))
 
 
 @door.get("/forms/<key>/thanks")
 def thanks(key: str) -> Response:
     """Where a browser goes after it has posted, unless the form says where else."""
     source, form = form_of(key)
-    return page.thanks_page(source, form, _language(form))
+    return page.thanks_page(source, form, language_of(form), confirm=form.protection.confirm_email)
 
 
 @door.get("/forms/<key>/widget.js")
 def widget(key: str) -> Response:
     """The script that puts the form into any page."""
     source, form = form_of(key)
-    return with_cors(page.widget(source, form, _language(form)))
+    return with_cors(page.widget(source, form, language_of(form)))
 
 
 @door.get("/forms/<key>/start", provide_automatic_options=False)
@@ -103,7 +103,7 @@ def post_form(key: str) -> Response:
 
 def _mistakes(source: LoadedSource, form: FormSettings, posted: body.Posted) -> Response | None:
     """The form again, or the errors for a script; None where it can be taken."""
-    language = _language(form)
+    language = language_of(form)
     country = form.country or sources.book().workspace.country
     found = checks.mistakes(posted, form, country, language)
     if not found:
@@ -116,11 +116,13 @@ def _mistakes(source: LoadedSource, form: FormSettings, posted: body.Posted) -> 
 
 def _hold_up_floods(form: FormSettings, sent: Delivery) -> None:
     protection = form.protection
-    flooding = rates.flooding(protection.per_address, form.key, sent.remote_address) or rates.flooding(
+    seconds = rates.flooding(protection.per_address, form.key, sent.remote_address) or rates.flooding(
         protection.per_form, form.key
     )
-    if flooding:
-        raise Refused("too many posts; please try again later", status=429, reason="rate")
+    if seconds is not None:
+        raise Refused(
+            "too many posts; please try again later", status=429, reason="rate", retry_after=seconds
+        )
 
 
 def _observed(form: FormSettings, posted: body.Posted, sent: Delivery) -> dict[str, object]:
@@ -167,6 +169,7 @@ def _differs(given: Receipt, posted: body.Posted) -> bool:
     return before.without(ours).fingerprint() != posted.without(ours).fingerprint()
 
 
-def _language(form: FormSettings) -> str:
+def language_of(form: FormSettings) -> str:
+    """The language to answer in: the form's own, the one asked for, the visitor's, the workspace's."""
     wanted = [form.language, request.args.get("lang", ""), *request.accept_languages.values()]
     return page.language_of([w for w in wanted if w], sources.book().workspace.locale)

@@ -1,14 +1,18 @@
-"""What has to be done outside before an event can be processed: a question, files to put away. Pure."""
+"""What has to be done outside before an event can be processed: a question, files, a mail. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rules.order import MailOrder
+
 #: The delivery's fact that holds what a lookup was answered.
 LOOKED_UP = "looked_up"
 #: The fact that the event's files lie in the storage.
 STORED = "stored"
+#: The fact that the sender was asked to confirm, in words.
+ASKED = "asked"
 #: The fact of how often the errand has failed.
 TRIES = "errand_tries"
 #: After so many tries, over about a day, the event is set aside as failed; it can be replayed.
@@ -26,13 +30,14 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A question to a service, files by their keys, or both.
+    """A question to a service, files by their keys, a mail.
 
     After `patience` tries the event goes on without an answer where it `can_do_without`, else it has failed.
     """
 
     lookup: Lookup | None = None
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    mail: MailOrder | None = None
     patience: int = MOST_TRIES
     can_do_without: bool = False
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from core import http, storage
 from core.errors import Permanent, Retry, Unavailable
-from intake.errand import LOOKED_UP, STORED, Errand, Lookup
+from intake.errand import ASKED, LOOKED_UP, STORED, Errand, Lookup
 
 
 def run(errand: Errand) -> dict[str, Any]:
-    """Does it, and answers with the facts to add.
+    """Does it, all but a mail, and answers with the facts to add.
 
     Raises Retry where trying again may help, Permanent where it will not.
     """
@@ -25,15 +25,18 @@ def run(errand: Errand) -> dict[str, Any]:
             storage.put(key, content)
     except Unavailable as error:
         raise Retry(str(error)) from None
-    facts[STORED] = True
+    if errand.files:
+        facts[STORED] = True
     if errand.lookup is not None:
         facts[LOOKED_UP] = _ask(errand.lookup)
     return facts
 
 
-def unanswered(words: str) -> dict[str, Any]:
-    """The facts where a service did not answer and the event goes on without."""
-    return {STORED: True, LOOKED_UP: {"unanswered": words}}
+def given_up(errand: Errand, words: str) -> dict[str, Any]:
+    """The facts where it could not be done and the event goes on without."""
+    if errand.mail is not None:
+        return {ASKED: f"{errand.mail.to} could not be asked to confirm: {words}"}
+    return {LOOKED_UP: {"unanswered": words}}
 
 
 def _ask(lookup: Lookup) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,9 @@ def form_page(
         honeypot=spam.HONEYPOT,
         uploads=any(f.type == "file" for f in form.fields),
         captcha=form.protection.captcha,
+        captcha_script=captcha.SCRIPTS.get(form.protection.captcha.kind, ("", ""))[1]
+        if form.protection.captcha
+        else "",
         captcha_field=captcha.FIELDS[form.protection.captcha.kind] if form.protection.captcha else "",
         start=f"{settings().address}/in/forms/{form.key}/start",
     )
@@ -72,9 +76,11 @@ def form_page(
     return answer
 
 
-def thanks_page(source: LoadedSource, form: FormSettings, language: str) -> Response:
-    """What a browser is shown afterwards."""
-    text = said(form.thanks, language) or words.say("received", language)
+def thanks_page(
+    source: LoadedSource, form: FormSettings, language: str, *, confirm: bool = False
+) -> Response:
+    """What a browser is shown afterwards; with `confirm`, that a link in a mail has to be followed."""
+    text = _thanks(form, language, confirm=confirm)
     content = render_template(
         "thanks.html", title=words.say("thanks", language), text=text, language=language
     )
@@ -134,21 +140,42 @@ def widget(source: LoadedSource, form: FormSettings, language: str) -> Response:
         "title": said(form.title, language) or source.name or words.say("contact", language),
         "intro": said(form.intro, language),
         "button": said(form.button, language) or words.say("send", language),
-        "thanks": said(form.thanks, language) or words.say("received", language),
+        "thanks": _thanks(form, language, confirm=form.protection.confirm_email),
         "redirect": form.redirect,
         "fields": fields_of(form, language),
         "say": {word: words.say(word, language) for word in _SAID},
         "honeypot": spam.HONEYPOT,
         "mark": MARK,
-        "altcha": bool(form.protection.captcha and form.protection.captcha.kind == "altcha"),
+        "captcha": _captcha(form),
     }
     # Inside a script nothing may end it: `</` and the line separators of JavaScript are written out.
     data = json.dumps(described, ensure_ascii=True).replace("</", "<\\/")
-    content = _WIDGET.read_text(encoding="utf-8").replace("/*FORM*/ null", data, 1)
+    content = _script().replace("/*FORM*/ null", data, 1)
     answer = Response(content, mimetype="text/javascript")
     answer.headers["Cache-Control"] = "public, max-age=60"
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return answer
+
+
+@lru_cache(maxsize=1)
+def _script() -> str:
+    """The widget without its indentation, which nobody's telephone has to load."""
+    return "\n".join(line.strip() for line in _WIDGET.read_text(encoding="utf-8").splitlines())
+
+
+def _thanks(form: FormSettings, language: str, *, confirm: bool) -> str:
+    text = said(form.thanks, language) or words.say("received", language)
+    return f"{text} {words.say('confirm_sent', language)}" if confirm else text
+
+
+def _captcha(form: FormSettings) -> dict[str, str] | None:
+    """The service that the widget loads; ALTCHA's riddle comes with its start."""
+    wanted = form.protection.captcha
+    if wanted is None or wanted.kind == "altcha":
+        return None
+    api, script = captcha.SCRIPTS[wanted.kind]
+    field = captcha.FIELDS[wanted.kind]
+    return {"api": api, "script": script, "field": field, "site_key": wanted.site_key}
 
 
 def snippet(key: str) -> str:

@@ -19,7 +19,7 @@ from crm.contact_points import phone_number
 from crm.happening import Happening
 from crm.submission import CallUpdate, Submission
 from crm.workspace import WorkspaceSettings
-from intake import call_back, calls, files, journal, screening
+from intake import call_back, calls, confirmation, files, journal, screening, whereabouts
 from intake.adapter import Adapter
 from intake.delivery import RELEASED, Delivery
 from intake.errand import STORED, Errand, Needed
@@ -56,6 +56,9 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
         found = _parsed(event, delivery, settings)
         if isinstance(found, Submission):
             screening.look(session, event.id, delivery, found, settings)
+            found = confirmation.settled(event.id, delivery, found, settings, here)
+            if event.adapter == WebForm.name:
+                found = whereabouts.told(found, delivery.remote_address)
         lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
         event.lead_id = lead.id if lead else None
         del row

@@ -50,7 +50,8 @@ def of_error(request: Request, error: errors.PortariaError) -> Response:
     """The answer to a named failure."""
     match error:
         case errors.Refused():
-            return problem(request, error.status, str(error))
+            later = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+            return problem(request, error.status, str(error), headers=later)
         case errors.Invalid():
             return problem(request, 422, str(error), fields=error.fields)
         case errors.NotFound():

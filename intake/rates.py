@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
@@ -9,6 +10,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from core import clock
 from core.logs import logger
 from core.settings import settings
 
@@ -34,10 +36,11 @@ def exceeded(rate: str | None, *who: str) -> str | None:
     return None
 
 
-def flooding(rate: str | None, *who: str) -> bool:
-    """Whether this post goes beyond ten times the rate."""
+def flooding(rate: str | None, *who: str) -> int | None:
+    """After how many seconds a post beyond ten times the rate may be tried again; None within it."""
     many = [type(item)(item.amount * FLOOD, item.multiples, item.namespace) for item in _items(rate)]
-    return not all(_hit(item, "flood", *who) for item in many)
+    held = [item for item in many if not _hit(item, "flood", *who)]
+    return max((_seconds(item, "flood", *who) for item in held), default=None)
 
 
 def _items(rate: str | None) -> list[RateLimitItem]:
@@ -50,6 +53,14 @@ def _hit(item: RateLimitItem, *who: str) -> bool:
     except (StorageError, OSError) as error:
         log.warning("rates.not_counted", error=str(error))
         return True
+
+
+def _seconds(item: RateLimitItem, *who: str) -> int:
+    try:
+        until = _limiter(settings().broker_url).get_window_stats(item, *who).reset_time
+    except (StorageError, OSError):
+        return item.get_expiry()
+    return max(1, math.ceil(until - clock.now().timestamp()))
 
 
 def forget() -> None:

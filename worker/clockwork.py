@@ -19,6 +19,7 @@ from core.logs import logger
 from core.settings import settings
 from crm import workspace
 from crm.happening import Happening
+from intake import screening
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
 from models.offer import Offer, OfferState
@@ -183,6 +184,12 @@ def forget_traces() -> int:
         forgotten += len(ids)
         if len(ids) < _CHUNK:
             return forgotten
+
+
+def forget_prints() -> None:
+    """Deletes the marks by which texts and proofs that come again are known, a day after."""
+    with db.unit_of_work() as session:
+        screening.forget(session)
 
 
 def cron_rules() -> int:

@@ -11,7 +11,7 @@ from core.logs import logger
 from core.metrics import STEPS
 from crm import workspace
 from intake import errands, journal, pipeline
-from intake.errand import TRIES, Errand, Needed
+from intake.errand import ASKED, TRIES, Errand, Needed
 from models.inbound import EventState
 from rules import runs
 from rules.order import MailOrder
@@ -63,15 +63,19 @@ def _run_errand(held: journal.Claim, errand: Errand) -> bool:
     with db.unit_of_work(durable=False) as session:
         if not journal.prolong(session, held, ERRAND_LEASE):
             return False
+        name = workspace.load(session).name
     try:
         facts = errands.run(errand)
+        if errand.mail is not None:
+            smtp.send(errand.mail, sender_name=name)
+            facts[ASKED] = f"waits until {errand.mail.to} confirms the address"
     except Retry as error:
         return _errand_failed(held, errand, str(error))
     except Permanent as error:
         if not errand.can_do_without:
             _set_aside(held, Unreadable(str(error)))
             return False
-        facts = errands.unanswered(str(error))
+        facts = errands.given_up(errand, str(error))
     with db.unit_of_work() as session:
         event = journal.claimed(session, held)
         if event is not None:
@@ -88,7 +92,7 @@ def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
         if tries < errand.patience:
             journal.wait(event, tries, error=words[:2000])
         elif errand.can_do_without:
-            journal.learn(event, errands.unanswered(words[:200]))
+            journal.learn(event, errands.given_up(errand, words[:200]))
             return True
         else:
             journal.close(event, EventState.FAILED, error=words[:2000])

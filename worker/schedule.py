@@ -70,6 +70,7 @@ def run(stop: threading.Event) -> None:
         (2.0, clockwork.waiting_leads),
         (600.0, clockwork.idle_leads),
         (3600.0, clockwork.forget_traces),
+        (3600.0, clockwork.forget_prints),
     )
     leader.renew()
     scheduler = BackgroundScheduler(

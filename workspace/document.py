@@ -72,6 +72,11 @@ def _read_file(file: FilePath) -> Document:
         raw = file.read_bytes()
     except OSError as error:
         raise Invalid(f"{file}: {error.strerror}") from None
+    return parse(raw, str(file))
+
+
+def parse(raw: bytes, file: str) -> Document:
+    """A part that comes from no file is known by whatever `file` says. Raises Invalid as `read` does."""
     if len(raw) > _LARGEST:
         raise Invalid(f"{file}: larger than {_LARGEST} bytes")
     try:
@@ -88,7 +93,7 @@ def _read_file(file: FilePath) -> Document:
         return document
     if not isinstance(node, dict):
         raise Invalid(f"{file}:1: a workspace file is a mapping of parts such as 'rules:'")
-    document.values = _plain(node, (), str(file), 1, document.places)
+    document.values = _plain(node, (), file, 1, document.places)
     return document
 
 

@@ -22,6 +22,14 @@ def forms(session: Session) -> list[dict[str, Any]]:
     return [dict(s.settings) for s in session.scalars(chosen)]
 
 
+def form(session: Session, key: str) -> dict[str, Any]:
+    """One active form as it is declared. Raises NotFound."""
+    found = next((f for f in forms(session) if f["key"] == key), None)
+    if found is None:
+        raise NotFound("there is no such form")
+    return found
+
+
 def declare(session: Session, key: str, settings: Mapping[str, Any], *, by: str) -> bool:
     """Makes the form of this key what the settings say; says whether it is new.
 

@@ -29,6 +29,12 @@ _ADDRESSES = {
     "hcaptcha": "https://api.hcaptcha.com/siteverify",
     "recaptcha": "https://www.google.com/recaptcha/api/siteverify",
 }
+#: What the page loads of each, and its name there.
+SCRIPTS = {
+    "turnstile": ("turnstile", "https://challenges.cloudflare.com/turnstile/v0/api.js"),
+    "hcaptcha": ("hcaptcha", "https://js.hcaptcha.com/1/api.js"),
+    "recaptcha": ("grecaptcha", "https://www.google.com/recaptcha/api.js"),
+}
 #: How long a visitor may take from the riddle to the answer.
 _EXPIRES = timedelta(hours=2)
 

@@ -152,7 +152,9 @@ class _Found:
         return "phone" if mute and _NUMBER.fullmatch(text) else None
 
     def _add(self, meaning: str, values: tuple[Any, ...]) -> None:
-        self.own.setdefault(meaning, []).extend(str(v) for v in dict.fromkeys(values) if v not in ("", None))
+        before = self.own.get(meaning, [])
+        given = [str(v) for v in values if v not in ("", None)]
+        self.own[meaning] = list(dict.fromkeys([*before, *given]))
 
     def _consent(self, name: str, given: bool, declared: FormField | None, text: str = "") -> None:
         self.consents[name] = Consent(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 _NAMES = {
     "name": (
-        "name fullname yourname contactname customername nome nomecompleto seunome nombre "
+        "name nom fullname yourname contactname customername nome nomecompleto seunome nombre "
         "nombrecompleto nombreyapellidos sunombre vorundnachname ihrname kontaktname nomcomplet "
         "nometprenom votrenom sechama sellama tellamas heissensie vousappelez"
     ),

@@ -45,6 +45,9 @@ class Protection(BaseModel):
     per_address: str | None = Field(None, description="Most posts of one address, such as '20 per hour'")
     per_form: str | None = Field(None, description="Most posts in all, such as '1000 per hour'")
     captcha: Captcha | None = Field(None, description="A proof to ask for")
+    confirm_email: bool = Field(
+        False, description="Double opt-in: whether it waits until its sender has confirmed the address"
+    )
 
     @field_validator("per_address", "per_form")
     @classmethod

@@ -135,6 +135,36 @@ _WORDS = {
         "Bitte bestätigen Sie Ihre Anfrage",
         "Veuillez confirmer votre demande",
     ),
+    "confirm_button": ("Confirm", "Confirmar", "Confirmar", "Bestätigen", "Confirmer"),
+    "confirm_mail": (
+        (
+            "Hello,\n\nsomebody has sent {} an enquiry with this address. Was it you? Then please confirm it"
+            " here:\n\n{}\n\nIf it was not you, there is nothing to do.\n"
+        ),
+        (
+            "Olá,\n\nalguém enviou a {} um pedido com este endereço. Foi você? Então confirme-o aqui:"
+            "\n\n{}\n\nSe não foi, não tem de fazer nada.\n"
+        ),
+        (
+            "Hola:\n\nAlguien ha enviado a {} una consulta con esta dirección. ¿Ha sido usted? Confírmela"
+            " aquí:\n\n{}\n\nSi no ha sido usted, no tiene que hacer nada.\n"
+        ),
+        (
+            "Guten Tag,\n\njemand hat mit dieser Adresse eine Anfrage an {} gesandt. Waren Sie es? Dann"
+            " bestätigen Sie sie bitte hier:\n\n{}\n\nWaren Sie es nicht, brauchen Sie nichts zu tun.\n"
+        ),
+        (
+            "Bonjour,\n\nquelqu'un a envoyé une demande à {} avec cette adresse. Est-ce vous ? Alors"
+            " confirmez-la ici :\n\n{}\n\nSinon, vous n'avez rien à faire.\n"
+        ),
+    ),
+    "confirm_sent": (
+        "Please confirm it with the link that we have sent you by e-mail.",
+        "Confirme-o com a ligação que lhe enviámos por e-mail.",
+        "Confírmela con el enlace que le hemos enviado por correo electrónico.",
+        "Bitte bestätigen Sie sie mit dem Link, den wir Ihnen per E-Mail gesandt haben.",
+        "Veuillez la confirmer avec le lien que nous vous avons envoyé par e-mail.",
+    ),
 }
 
 

@@ -68,7 +68,7 @@
     return make("p", {}, [make("label", {for: id, text: label}), input, help, error]);
   }
   var body = make("form", {novalidate: true}, [make("h2", {text: form.title}), form.intro && make("p", {text: form.intro})].concat(
-    form.fields.map(field), [make("p", {class: "away", "aria-hidden": "true"}, [make("label", {text: form.say.leave_empty}), trap]), status, make("p", {}, [button])]));
+    form.fields.map(field), [form.captcha && make("p", {}, [make("slot", {name: "captcha"})]), make("p", {class: "away", "aria-hidden": "true"}, [make("label", {text: form.say.leave_empty}), trap]), status, make("p", {}, [button])]));
   root.append(make("style", {text: STYLE}), box);
   var target = script && script.dataset.target && document.querySelector(script.dataset.target), opener = script && script.dataset.button;
   if (opener) {
@@ -106,8 +106,20 @@
       });
     });
   }
-  var started = null, busy = false, timer = null;
+  var started = null, busy = false, timer = null, proof = {};
+  function prove() { // in the host page: a captcha's service cannot look into our own part of it
+    if (!form.captcha || proof.place) return;
+    var name = "portaria_" + newKey().replace(/-/g, "");
+    proof.place = host.appendChild(make("div", {slot: "captcha"}));
+    window[name] = function () {
+      proof.of = window[form.captcha.api];
+      proof.id = proof.of.render(proof.place, {sitekey: form.captcha.site_key,
+        callback: function (answer) { proof.answer = answer; }, "expired-callback": function () { proof.answer = ""; }});
+    };
+    document.head.appendChild(make("script", {src: form.captcha.script + "?render=explicit&onload=" + name, async: true}));
+  }
   function begin() { // the mark of this page, and where the form asks for one a riddle
+    prove();
     started = started || fetch(form.address + "/start").then(function (answer) { return answer.json(); }).catch(function () { started = null; return {}; });
     return started;
   }
@@ -126,6 +138,7 @@
     var told = await begin(), sent = Object.assign(touch(), values(), {first_touch: JSON.stringify(first)});
     if (told[form.mark]) sent[form.mark] = told[form.mark];
     if (told.altcha) sent.altcha = await solve(told.altcha);
+    if (proof.answer) sent[form.captcha.field] = proof.answer;
     if (trap.value) sent[form.honeypot] = trap.value;
     return {key: newKey(), values: sent, since: Date.now()};
   }
@@ -157,6 +170,7 @@
     if (answer.ok) return sent(await answer.json().catch(function () { return {}; }));
     idle();
     started = null;
+    if (proof.of) { proof.of.reset(proof.id); proof.answer = ""; } // each answer is good once
     var told = answer.status === 422 ? await answer.json().catch(function () { return {}; }) : {};
     (told.errors || []).forEach(function (e) {
       if (!errors[e.field]) return;

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
 import console
 from console.auth import first_sign_in_link
 from core import clock, db
 from core.secrets import derived_key
+from models.user import Role, User
 from tests.browser import scene
 from tests.console import seed
+from tests.console.test_quarantine import hold
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 pytestmark = pytest.mark.browser
 _SIZES = {"phone": (390, 844), "desk": (1280, 900)}
@@ -55,7 +58,12 @@ class Visit:
             "console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url}"))
+        page.on("requestfailed", self._failed)
+
+    def _failed(self, request: Request) -> None:
+        # A page that is left stops what it was still loading: that says nothing about the page.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}: {request.failure}")
 
     def picture(self, what: str, *, whole: bool = True) -> None:
         """A screenshot of the page, whole or what is in sight; it must not be wider than its window."""
@@ -160,6 +168,40 @@ def test_what_came_from_outside_never_runs_and_never_loads(service: str, visit: 
     visit.picture("lead-hostile")
     assert visit.complaints == []
     assert [url for url in asked if not url.startswith(service)] == []
+
+
+def test_a_manager_declares_a_form_and_releases_what_was_held_back(
+    service: str, visit: Visit, database: db.Database
+) -> None:
+    with db.unit_of_work() as session:
+        scene.populate(session)
+        session.scalars(select(User).where(User.email == "ana@acme.test")).one().role = Role.MANAGER
+    hold(database, b"name=Eve+Low&email=eve%40client.test&message=Seven+links+in+it&size=12")
+    hold(database, b"{", adapter="tally")
+    visit.sign_in(service)
+    page = visit.page
+    page.goto(f"{service}/quarantine")
+    visit.picture("quarantine")
+    page.get_by_role("button", name="Make it a lead").last.click()
+    page.wait_for_url("**/quarantine")
+    page.get_by_role("link", name="Forms").click()
+    page.get_by_role("link", name="New form").click()
+    page.get_by_label("Declaration").fill("key: quote\nfields: [{name: size, type: rocket}]\n")
+    page.get_by_role("button", name="Save").click()
+    assert "rocket" in page.get_by_role("alert").inner_text()
+    visit.picture("form-mistake")
+    page.get_by_label("Declaration").fill("key: quote\nname: Ask for a quote\nfields: [{name: size}]\n")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/forms#quote")
+    card = page.locator("#quote")
+    assert card.get_by_role("heading", name="Ask for a quote").is_visible()
+    visit.picture("forms")
+    card.get_by_text("Take out of use").click()
+    visit.picture("forms-sure", whole=False)
+    card.get_by_role("button", name="Yes").click()
+    page.wait_for_url("**/forms")
+    assert card.count() == 0
+    assert [c for c in visit.complaints if "422" not in c] == []
 
 
 def test_everything_can_be_reached_with_the_keyboard(service: str, visit: Visit) -> None:

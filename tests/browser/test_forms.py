@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,10 @@ forms:
       - {name: message, type: textarea, help: Whatever helps us}
       - {name: cv, type: file, accept: [pdf]}
       - {name: news, type: consent, label: You may write to me now and then}
+  - key: gate
+    allowed_origins: ["%(site)s"]
+    protection: {min_seconds: 0, captcha: {kind: turnstile, site_key: our-site, secret: s}}
+    fields: [{name: email, type: email, label: E-mail, required: true}]
   - {key: elsewhere, allowed_origins: [https://www.other.test], fields: [{name: email, type: email}]}
 """
 _HOSTILE = (
@@ -79,6 +84,7 @@ def service(
         ("inline", "contact", ""),
         ("button", "contact", ' data-button="Contact us"'),
         ("elsewhere", "elsewhere", ""),
+        ("gate", "gate", ""),
     ):
         script = f'<script src="{address}/in/forms/{form}/widget.js"{more} async></script>'
         (tmp_path / "site" / f"{name}.html").write_text(
@@ -245,3 +251,39 @@ def test_the_widget_is_small_and_nothing_in_it_ends_the_script(page: Page, servi
     answer = page.request.get(f"{service}/in/forms/contact/widget.js")
     assert len(answer.body()) < 15_000
     assert "</script" not in answer.text()
+
+
+_TURNSTILE = """
+window.turnstile = {
+  render(place, given) {
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    box.setAttribute("aria-label", "I am a person");
+    box.onchange = () => given.callback("answer for " + given.sitekey);
+    place.append(box);
+    return 7;
+  },
+  reset() {},
+};
+window[new URL(document.querySelector("script[src*=turnstile]").src).searchParams.get("onload")]();
+"""
+
+
+def test_the_widget_hands_over_what_a_captcha_says(
+    page: Page, service: str, site: str, database: db.Database
+) -> None:
+    """Its service draws into the host page, where it finds what it has drawn."""
+    page.route(
+        "https://challenges.cloudflare.com/**",
+        lambda route: route.fulfill(body=_TURNSTILE, content_type="text/javascript"),
+    )
+    page.goto(f"{site}/gate.html")
+    page.get_by_label("E-mail").fill("ana@client.test")
+    page.get_by_label("I am a person").check()
+    picture(page, "widget-captcha")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("heading", name="Thank you").wait_for()
+    with database.reading() as session:
+        (event,) = session.scalars(select(InboundEvent))
+        session.refresh(event, ["body"])
+    assert json.loads(event.body)["cf-turnstile-response"] == "answer for our-site"

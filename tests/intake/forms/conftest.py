@@ -33,6 +33,7 @@ FORMS = """  - {key: open}
       - {name: note, target: extra}
   - {key: guarded, protection: {per_address: 3 per hour, same_text: 2, min_seconds: 3}}
   - {key: puzzle, protection: {captcha: {kind: altcha, difficulty: 1000}}}
+  - {key: careful, protection: {confirm_email: true}}
   - {key: gate, protection: {captcha: {kind: turnstile, site_key: k, secret: s}}}
 """
 SCRIPT = {"Accept": "application/json"}

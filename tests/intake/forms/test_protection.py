@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,12 +14,15 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from core import clock, db, http
+from core import clock, db, http, storage
 from core.errors import Permanent, Retry
 from intake import journal
 from intake.forms.spam import HONEYPOT
+from models.attachment import Attachment
+from models.form_print import FormPrint
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
+from worker import clockwork
 
 SCRIPT = {"Accept": "application/json"}
 GOOD = {"name": "Ana", "email": "ana@client.test", "message": "Olá"}
@@ -114,6 +118,8 @@ def test_beyond_the_rate_posts_are_kept_apart_and_a_flood_is_refused(
     ended = process()
     assert [state for state, _ in ended] == [EventState.PROCESSED] * 3 + [QUARANTINED] * 27
     assert ended[-1][1] == "more than 3 per 1 hour from one address"
+    again = client.post("/in/forms/guarded", json=GOOD, headers=SCRIPT)
+    assert 3500 <= int(again.headers["Retry-After"]) <= 3600
 
 
 def test_a_text_that_many_send_is_suspect(client: FlaskClient, process: Process) -> None:
@@ -195,3 +201,27 @@ def test_a_captcha_service_that_is_away_means_quarantine_and_not_loss(
         with clock.frozen(now + timedelta(minutes=minutes)):
             assert process()[0][0] is expected
     assert process()[0][1] == "turnstile could not be asked: no answer: ConnectTimeout"
+
+
+def test_a_file_is_kept_though_a_captcha_was_asked_first(
+    client: FlaskClient, process: Process, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "ask", lambda url, headers, form: b'{"success": true}')
+    fields = GOOD | {"cf-turnstile-response": "tok", "plan": (io.BytesIO(b"%PDF-1.7\n"), "plan.pdf")}
+    assert client.post("/in/forms/gate", data=fields, headers=SCRIPT).status_code == 202
+    assert process() == [(EventState.PROCESSED, None)]
+    with database.reading() as session:
+        (row,) = session.scalars(select(Attachment))
+    assert storage.get(row.place) == b"%PDF-1.7\n"
+
+
+def test_prints_are_forgotten_after_a_day(
+    client: FlaskClient, process: Process, database: db.Database
+) -> None:
+    post(client, "guarded", message="A text that is long enough to be told from others by its words")
+    process()
+    for days, left in ((0, 1), (2, 0)):
+        with clock.frozen(clock.now() + timedelta(days=days)):
+            clockwork.forget_prints()
+        with database.reading() as session:
+            assert len(session.scalars(select(FormPrint)).all()) == left
