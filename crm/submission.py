@@ -60,13 +60,20 @@ class Submission:
 class CallUpdate:
     """What one event of a provider says about one call. None is 'it does not say'.
 
-    `event` names the provider's event and, with `sequence`, makes it one of its kind in the call.
-    Numbers are as the provider wrote them; seconds are whole seconds. `final` says that the call
-    is over. `result` is what this event alone would conclude.
+    `call_id` is what all events of the call share. `known_as` is the provider's name for the call where that
+    is another. `leg` is the connection the event is about: None for the caller's own where the provider has
+    one for each call, else its id. `event` names the provider's event and, with `sequence`, makes it one of
+    its kind in the call.
+    Numbers are as the provider wrote them; seconds are whole seconds. `final` says that the leg is over.
+    `result` is what this event alone would conclude; where it is `decisive` it tells whether a person was
+    reached, and outranks that a machine has answered. `answered_by` is the person as the provider names them:
+    an address, an extension, a number or a name. `recording_id` is for recordings that have no address.
     """
 
     call_id: str
     event: str
+    known_as: str | None = None
+    leg: str | None = None
     occurred_at: datetime | None = None
     sequence: int | None = None
     direction: str | None = None
@@ -74,11 +81,15 @@ class CallUpdate:
     to_number: str | None = None
     result: CallResult | None = None
     final: bool = False
+    decisive: bool = False
     started_at: datetime | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    ring_seconds: int | None = None
     talk_seconds: int | None = None
     recording_url: str | None = None
+    recording_id: str | None = None
+    transcript: str | None = None
+    answered_by: str | None = None
     caller_name: str | None = None
     withheld: bool = False
+    closed_reason: str | None = None

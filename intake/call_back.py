@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -10,14 +11,20 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import digest
 from crm import activities
+from crm.call_view import MISSED
 from crm.workspace import WorkspaceSettings
 from models.activity import Activity
-from models.call import Call
+from models.call import Call, CallResult
 from models.lead import Lead
 from models.timeline import TimelineEntry
 from models.workspace import Calendar
 from rules.calendar import BusinessCalendar
 from rules.duration import Duration
+
+# A planned call that is due this soon is done by any call.
+_SOON = timedelta(hours=1)
+# No more of a lead's calls are looked at.
+_MOST = 200
 
 
 def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: WorkspaceSettings) -> None:
@@ -26,7 +33,7 @@ def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: W
     Once for each call, also where that one was made or cancelled since. A call that a rule has planned
     counts; another missed call makes the one that is planned more urgent.
     """
-    effect_key = digest("call back", str(call.id))
+    effect_key = _effect_key(call.id)
     if session.scalar(select(Activity.id).where(Activity.effect_key == effect_key)) is not None:
         return
     standing = activities.planned(session, lead, type="call")
@@ -51,6 +58,53 @@ def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: W
         actor="service",
         effect_key=effect_key,
     )
+
+
+def made_needless(session: Session, lead: Lead, call: Call) -> list[Activity]:
+    """The planned calls that this one, ours or answered, has done: what was to be called back before it,
+    and any that is due within the hour or overdue."""
+    missed = {_effect_key(c.id): c for c in _calls(session, lead.id) if c.result in MISSED}
+    soon = clock.now() + _SOON
+    return [
+        activity
+        for activity in activities.all_planned(session, lead, type="call")
+        if (
+            _follows(call, missed[activity.effect_key])
+            if activity.effect_key in missed
+            else activity.due_at <= soon
+        )
+    ]
+
+
+def done_already(session: Session, call: Call) -> bool:
+    """Whether the news of a missed call came so late that they have been talked to since."""
+    return any(
+        _follows(other, call)
+        for other in _calls(session, call.lead_id)
+        if other.id != call.id
+        and other.ended_at
+        and call.ended_at
+        and (other.result is CallResult.ANSWERED or (other.direction == "outbound" and other.result))
+    )
+
+
+def _calls(session: Session, lead_id: int | None) -> Sequence[Call]:
+    return session.scalars(
+        select(Call).where(Call.lead_id == lead_id).order_by(Call.id.desc()).limit(_MOST)
+    ).all()
+
+
+def _follows(call: Call, missed: Call) -> bool:
+    """Whether it reached them, or tried to, after the other had ended; by the provider's clock alone."""
+    talked = call.answered_at or call.started_at
+    if talked is None and call.ended_at is not None:
+        talked = call.ended_at - timedelta(seconds=call.talk_seconds or 0)
+    over = missed.ended_at or missed.started_at
+    return talked is None or over is None or talked >= over
+
+
+def _effect_key(call_id: int) -> str:
+    return digest("call back", str(call_id))
 
 
 def _planned_for_it(session: Session, lead: Lead, activity: Activity) -> bool:

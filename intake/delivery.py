@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 # Headers that an adapter may need; the rest (cookies, credentials of the site) is not kept.
 _KEPT_HEADERS = frozenset(
@@ -13,6 +14,8 @@ _KEPT_HEADERS = frozenset(
 )
 
 
+# What stands where a secret stood.
+_BLANK = "(secret)"
 #: The fact that a person has released the event from quarantine.
 RELEASED = "released"
 
@@ -33,6 +36,16 @@ class Delivery:
     headers: Mapping[str, str] = field(default_factory=dict)
     remote_address: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def without(self, secret: str) -> Delivery:
+        """The delivery with a secret of the sender's made unreadable, wherever it stands."""
+        if not secret:
+            return self
+        return replace(
+            self,
+            body=self.body.replace(secret.encode(), _BLANK.encode()),
+            url=self.url.replace(quote(secret, safe=""), _BLANK).replace(secret, _BLANK),
+        )
 
     def envelope(self) -> dict[str, Any]:
         """What the journal keeps of the surroundings."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -13,27 +11,22 @@ from core import clock, secrets
 from core.errors import Invalid, PortariaError, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import attachments, consents, workspace
-from crm import calls as call_log
-from crm.capture import Capture, capture
 from crm.contact_points import phone_number
-from crm.happening import Happening
 from crm.submission import CallUpdate, Submission
-from crm.workspace import WorkspaceSettings
-from intake import call_back, calls, confirmation, files, journal, screening, whereabouts
+from intake import call_effects, calls, confirmation, files, journal, screening, whereabouts
 from intake.adapter import Adapter
 from intake.delivery import RELEASED, Delivery
 from intake.errand import STORED, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
 from intake.forms.web_form import WebForm
 from intake.mailbox.adapter import Mailbox
-from models.call import Call, CallResult
+from intake.passage import Passage
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.source import Source
 from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
-from rules import engine, ruleset
-from rules.assignment import ladder
+from rules import ruleset
 
 _ALL: tuple[Adapter[Any], ...] = (WebForm(), *SERVICE_FORMS, Mailbox(), *calls.ADAPTERS)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
@@ -51,7 +44,7 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
         settings = _settings(session, source, ADAPTERS[event.adapter])
         here = workspace.load(session)
         country = settings.country or here.country
-        passage = _Passage(session, event, source, settings, here, country, careful)
+        passage = Passage(session, event, source, settings, here, country, careful)
         delivery = _delivery(event)
         found = _parsed(event, delivery, settings)
         if isinstance(found, Submission):
@@ -59,7 +52,9 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
             found = confirmation.settled(event.id, delivery, found, settings, here)
             if event.adapter == WebForm.name:
                 found = whereabouts.told(found, delivery.remote_address)
-        lead = _call(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
+        lead = (
+            call_effects.follow(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
+        )
         event.lead_id = lead.id if lead else None
         del row
     journal.close(event, EventState.PROCESSED)
@@ -99,40 +94,6 @@ def preview(session: Session, event: InboundEvent) -> Submission | None:
     return found if isinstance(found, Submission) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Passage:
-    """One event on its way, and the house it goes through."""
-
-    session: Session
-    event: InboundEvent
-    source: Source
-    settings: Any
-    here: WorkspaceSettings
-    country: str
-    careful: bool
-
-    def capture(self, submission: Submission) -> Capture:
-        """The submission's lead."""
-        return capture(
-            self.session, submission, source=self.source, event_id=self.event.id, country=self.country
-        )
-
-    def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
-        """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all."""
-        self._tell(happenings)
-        if lead.owner_id is None:
-            self._tell(ladder.catch(self.session, lead, self.here))
-
-    def _tell(self, happenings: Iterable[Happening]) -> None:
-        engine.react(
-            self.session,
-            happenings,
-            workspace=self.here,
-            event_id=self.event.id,
-            careful=self.careful,
-        )
-
-
 def warm(session: Session) -> None:
     """Loads what the first event would otherwise wait for: number plans, rules, mappings."""
     phone_number("+12025550143", workspace.load(session).country)
@@ -168,7 +129,7 @@ def _delivery(event: InboundEvent) -> Delivery:
     return Delivery.restored(event.body, event.content_type, event.received_at, event.envelope)
 
 
-def _enquiry(passage: _Passage, submission: Submission) -> Lead:
+def _enquiry(passage: Passage, submission: Submission) -> Lead:
     if not (submission.emails or submission.phones or submission.name.strip() or submission.message.strip()):
         raise Unreadable("there is no name, no address, no number and no message in it")
     captured = passage.capture(submission)
@@ -188,49 +149,4 @@ def _enquiry(passage: _Passage, submission: Submission) -> Lead:
         kept = files.sorted_out(submission.files, passage.settings, event.id)
         attachments.attach(passage.session, lead, kept, event_id=event.id)
     passage.react(lead, captured.happenings)
-    return lead
-
-
-def _ringing(passage: _Passage, call: Call) -> Lead | None:
-    """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
-    lead = None if call.start_told else call_log.lead_of_caller(passage.session, call)
-    if lead is not None:
-        call.start_told = True
-        passage.react(lead, [Happening("call.started", lead, call=call)])
-    return lead
-
-
-def _call(passage: _Passage, update: CallUpdate) -> Lead | None:
-    """The call this event belongs to; a lead once it has ended, and whoever missed it is to call back."""
-    session, event = passage.session, passage.event
-    merged = call_log.merge(
-        session, update, source=passage.source, provider=event.adapter, country=passage.country
-    )
-    call = merged.call
-    submission = call_log.submission_of(call, own_numbers=passage.settings.numbers)
-    if submission is None:
-        return _ringing(passage, call)
-    happenings: list[Happening] = []
-    if call.lead_id is None:
-        captured = passage.capture(submission)
-        call.lead_id = captured.lead.id
-        happenings += captured.happenings
-    lead = session.get_one(Lead, call.lead_id)
-    kinds = [] if call.start_told else ["call.started"]
-    call.start_told = True
-    if merged.ended or merged.changed_result:
-        kinds += ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
-        kinds.append("call.completed")
-    if call.result is CallResult.ANSWERED and lead.first_response_at is None:
-        lead.first_response_at = call.answered_at or call.ended_at or clock.now()
-    left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
-    if left_message:
-        kinds.append("voicemail.received")
-    if merged.ended or merged.changed_result or left_message:
-        call_log.tell(session, call, lead, event_id=event.id)
-    happenings += [Happening(kind, lead, call=call) for kind in kinds]
-    passage.react(lead, happenings)
-    if merged.missed:
-        minutes = passage.settings.call_back_minutes
-        call_back.plan(session, lead, call, minutes=minutes, workspace=passage.here)
     return lead

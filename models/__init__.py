@@ -12,6 +12,7 @@ from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.mailbox import MailboxPosition
 from models.offer import Offer, OfferState
+from models.recording import Recording, RecordingState
 from models.rule import CronRule, Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
 from models.sla import SlaClock, SlaState
 from models.source import Channel, Source
@@ -44,6 +45,8 @@ __all__ = [
     "OfferState",
     "Person",
     "PointKind",
+    "Recording",
+    "RecordingState",
     "Role",
     "Rotation",
     "RulesetVersion",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, Word, states
@@ -27,16 +27,26 @@ class CallResult(StrEnum):
 class Call(Base):
     """One call on one line, whatever the number and order of its events.
 
-    `facts` is what each event said, by kind; all other columns follow from it.
+    `facts` is what each event said, by kind; all other columns follow from it. `group_id` is what the
+    provider's events share, which for some is another name than the call's own.
     """
 
     __tablename__ = "call"
-    __table_args__ = (UniqueConstraint("source_id", "provider_call_id"),)
+    __table_args__ = (
+        UniqueConstraint("source_id", "group_id"),
+        Index(
+            "ix_call_under_way",
+            "heard_at",
+            postgresql_where=text("result IS NULL"),
+            sqlite_where=text("result IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"))
     provider: Mapped[str] = mapped_column(Word)
-    provider_call_id: Mapped[str] = mapped_column(String(200))
+    group_id: Mapped[str] = mapped_column(String(200))
+    provider_call_id: Mapped[str] = mapped_column(String(200), index=True)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     direction: Mapped[str | None] = mapped_column(Word)
     from_number: Mapped[str | None] = mapped_column(index=True)
@@ -47,7 +57,15 @@ class Call(Base):
     started_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    # Who answered, in the provider's words, and the user of that name.
+    answered_by: Mapped[str | None]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
     recording_url: Mapped[str | None]
+    transcript: Mapped[str | None]
+    # Why it counts as over though the provider never said so.
+    closed_reason: Mapped[str | None]
+    # When the last event of it came.
+    heard_at: Mapped[datetime]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
     contact_id: Mapped[int | None] = mapped_column(Key)
     # Whether rules were told that it began.

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Word, states
@@ -37,6 +37,9 @@ class User(Base):
     # Most new leads a day, whose hours count, and when they are away: [{"from", "to", "reason"}].
     daily: Mapped[int | None]
     calendar: Mapped[str | None] = mapped_column(Word)
+    # Their own telephone, in E.164, and how the telephone system names it.
+    phone: Mapped[str | None] = mapped_column(String(20))
+    extension: Mapped[str | None] = mapped_column(Word)
     absences: Mapped[list[Any]] = mapped_column(default=list)
     password_hash: Mapped[str | None]
     # Changes with the password, so that older sign-ins end.

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm.calls import MISSED
+from crm.call_view import MISSED
 from crm.workspace import WorkspaceSettings
 from models.call import Call, CallResult
 from models.lead import Lead

@@ -47,7 +47,7 @@ def _user(user: User) -> dict[str, Any]:
         entry["skills"] = user.skills
     if user.weight != 1:
         entry["weight"] = user.weight
-    for name in ("capacity", "daily", "calendar"):
+    for name in ("capacity", "daily", "calendar", "phone", "extension"):
         if (value := getattr(user, name)) is not None:
             entry[name] = value
     if user.absences:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from crm.contact_points import email_address
+from crm.contact_points import email_address, phone_number
 from crm.workspace import WorkspaceSettings
 from intake.calls import LINES
 from intake.forms.settings import FormSettings
@@ -52,6 +52,10 @@ class UserEntry(_Part):
     capacity: int | None = Field(None, ge=0, description="Most open leads at a time")
     daily: int | None = Field(None, ge=0, description="Most new leads a day")
     calendar: str | None = Field(None, description="When they work; the team's if left out, else always")
+    phone: str | None = Field(None, description="Their own telephone, in E.164: rung first, never a customer")
+    extension: str | None = Field(
+        None, pattern="^[0-9A-Za-z_.@-]{1,60}$", description="How the telephone system names them"
+    )
     absences: list[Absence] = Field(default_factory=list, max_length=200, description="When they are away")
     active: bool = Field(True, description="Whether they work here")
 
@@ -62,6 +66,13 @@ class UserEntry(_Part):
         if found is None:
             raise ValueError(f"'{value}' is no e-mail address")
         return found.lower()
+
+    @field_validator("phone")
+    @classmethod
+    def _in_e164(cls, value: str | None) -> str | None:
+        if value is None or (found := phone_number(value, "ZZ")) is not None:
+            return value and found
+        raise ValueError(f"'{value}' is no number in E.164, such as +5511987654321")
 
 
 class TeamEntry(_Part):

@@ -7,11 +7,37 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
-from intake.calls.adapter import CallAdapter
+from intake.calls.adapter import CallAdapter, Reply
+from intake.calls.aircall import Aircall
+from intake.calls.asterisk import Asterisk
+from intake.calls.bitrix24 import Bitrix24
+from intake.calls.exotel import Exotel
+from intake.calls.generic import Generic
 from intake.calls.line import LineSettings
+from intake.calls.plivo import Plivo
+from intake.calls.ringcentral import RingCentral
+from intake.calls.signalwire import SignalWire
+from intake.calls.telnyx import Telnyx
+from intake.calls.threecx import ThreeCx
 from intake.calls.twilio import Twilio
+from intake.calls.vonage import Vonage
+from intake.calls.zadarma import Zadarma
 
-ADAPTERS: tuple[CallAdapter[Any], ...] = (Twilio(),)
+ADAPTERS: tuple[CallAdapter[Any], ...] = (
+    Aircall(),
+    Asterisk(),
+    Bitrix24(),
+    Exotel(),
+    Generic(),
+    Plivo(),
+    RingCentral(),
+    SignalWire(),
+    Telnyx(),
+    ThreeCx(),
+    Twilio(),
+    Vonage(),
+    Zadarma(),
+)
 
 
 def by_name(adapters: Iterable[CallAdapter[Any]]) -> dict[str, CallAdapter[Any]]:
@@ -40,4 +66,4 @@ else:
     #: The settings of a line, whichever its provider is.
     LINES = any_of([adapter.settings for adapter in ADAPTERS])
 
-__all__ = ["ADAPTERS", "BY_NAME", "LINES", "CallAdapter", "LineSettings", "any_of", "by_name"]
+__all__ = ["ADAPTERS", "BY_NAME", "LINES", "CallAdapter", "LineSettings", "Reply", "any_of", "by_name"]

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from crm.contact_points import phone_number
 from intake.adapter import SourceSettings
+
+Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
+
+
+def _is_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"'{value}' is no time zone, such as America/Sao_Paulo")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_is_zone)]
 
 
 class LineSettings(SourceSettings):
@@ -17,12 +31,31 @@ class LineSettings(SourceSettings):
         15, ge=1, le=10_000, description="Business minutes to call back a missed call"
     )
 
-    @field_validator("numbers")
+    forwarding: list[str] = Field(
+        default_factory=list, description="Our own numbers that calls are forwarded from, in E.164"
+    )
+    fallback: str | None = Field(
+        None, description="Number that is connected where nobody can be chosen, in E.164"
+    )
+    recordings: bool = Field(True, description="Whether recordings and messages are fetched and kept")
+    recording_days: int = Field(365, ge=1, le=36_500, description="Days that they are kept")
+    recording_hosts: list[Host] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Hosts they may be fetched from, beside the provider's",
+    )
+
+    @field_validator("numbers", "forwarding", "fallback")
     @classmethod
-    def _in_e164(cls, values: list[str], info: ValidationInfo) -> list[str]:
+    def _in_e164(cls, value: list[str] | str | None, info: ValidationInfo) -> list[str] | str | None:
         # A caller is compared with these: written in any other way, our own number would be a customer.
-        numbers = [phone_number(value, info.data.get("country") or "ZZ") for value in values]
-        for value, number in zip(values, numbers, strict=True):
-            if number is None:
-                raise ValueError(f"'{value}' is no number in E.164, such as +551140000000")
-        return [number for number in numbers if number]
+        if isinstance(value, list):
+            return [_e164(each, info) for each in value]
+        return value and _e164(value, info)
+
+
+def _e164(value: str, info: ValidationInfo) -> str:
+    number = phone_number(value, info.data.get("country") or "ZZ")
+    if number is None:
+        raise ValueError(f"'{value}' is no number in E.164, such as +551140000000")
+    return number

@@ -1,8 +1,6 @@
-"""Twilio: voice status, `<Dial>` action, `<Record>` action and recording callbacks.
+"""Twilio: voice status, `<Dial>`, `<Enqueue>` and `<Record>` actions, recording and transcription callbacks.
 
-Signature: Twilio docs 'Webhooks security', and the official SDK's request_validator. Fields: 'TwiML Voice:
-Dial', 'TwiML Voice: Record', 'Recording status callbacks', 'Call resource'. A call answered by TwiML ends as
-`completed` even if nobody picked up: only the Dial action's DialCallStatus and DialBridged tell.
+Signature: Twilio docs 'Webhooks security', and the official SDK's request_validator.
 """
 
 from __future__ import annotations
@@ -10,53 +8,22 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from core.errors import Ignored, Refused, Unreadable
+from core.errors import Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
-from intake.calls.adapter import CallAdapter
+from intake import signatures
+from intake.calls import reading, twiml
+from intake.calls.adapter import CallAdapter, Reply
 from intake.calls.line import LineSettings
 from intake.delivery import Delivery
-from intake.text import clean
-from models.call import CallResult
+from intake.errand import Lookup
 
-_MOST_FIELDS = 300
-# The end of a call, by what Twilio says; None while it goes on.
-_STATUSES = {
-    "queued": None,
-    "initiated": None,
-    "ringing": None,
-    "in-progress": None,
-    "answered": None,
-    "completed": CallResult.ANSWERED,
-    "busy": CallResult.BUSY,
-    "failed": CallResult.FAILED,
-    "no-answer": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
-}
-_DIALLED = {
-    "completed": CallResult.ANSWERED,
-    "answered": CallResult.ANSWERED,
-    "busy": CallResult.BUSY,
-    "no-answer": CallResult.MISSED,
-    "failed": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
-}
-# Withheld callers, also as the digits that spell ANONYMOUS, UNAVAILABLE, UNKNOWN, BLOCKED, RESTRICTED
-# on a keypad; the first of them looks like a number in Lesotho.
-_WITHHELD = frozenset(
-    {"", "anonymous", "restricted", "unknown", "unavailable", "blocked", "private"}
-    | {"266696687", "86282452253", "8656696", "2562533", "7378742833"}
-)
-_CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-# Strict on purpose: two readers of one odd address may see two hosts in it.
-_RECORDING = re.compile(r"https://(?:[a-z0-9-]+\.)+twilio\.com/[A-Za-z0-9/._~%?=&+-]{0,400}")
+_ACCOUNT = re.compile(r"/Accounts/(AC[0-9a-fA-F]{32})/")
 
 
 class TwilioLine(LineSettings):
@@ -67,14 +34,21 @@ class TwilioLine(LineSettings):
     shared_keys: dict[str, Annotated[SecretStr, Field(min_length=1)]] = Field(
         default_factory=dict, description="Signing keys, by key id"
     )
+    account_sid: str | None = Field(
+        None,
+        pattern="^AC[0-9a-fA-F]{32}$",
+        description="The account: to place calls and to look for lost ones",
+    )
 
 
 class Twilio(CallAdapter[TwilioLine]):
-    """One callback of Twilio's is one form-encoded POST."""
+    """One callback of Twilio's is one form, posted or, where a number is so configured, in the address."""
 
     name = "twilio"
     settings = TwilioLine
-    content_types: ClassVar[tuple[str, ...]] = ("application/x-www-form-urlencoded",)
+    content_types: ClassVar[tuple[str, ...]] = (reading.FORM,)
+    methods = ("POST", "GET")
+    recording_hosts = (".twilio.com",)
 
     def verify(self, delivery: Delivery, settings: TwilioLine) -> None:
         """Raises Refused unless Twilio signed these parameters for this very address."""
@@ -86,133 +60,49 @@ class Twilio(CallAdapter[TwilioLine]):
             hmac.compare_digest(
                 base64.b64encode(hmac.new(key, (url + content).encode(), algorithm).digest()), given
             )
-            for url in _spellings(delivery.url)
+            for url in signatures.spellings(delivery.url)
         ]
         if not any(matches):
-            raise _bad_signature()
+            raise signatures.bad()
 
     def dedupe_key(self, delivery: Delivery, settings: TwilioLine) -> str:
         """The call, what is said of it, and Twilio's own token of the event or else all that is said.
 
         The token is not signed, so it never stands alone: another event of the call has another key.
         """
-        said = _said(delivery.body)
+        said = reading.told(delivery)
         call_id = said.get("CallSid", "")
-        kind = (said.get(name, "") for name in ("CallStatus", "DialCallStatus", "RecordingSid"))
-        token = delivery.headers.get("i-twilio-idempotency-token") or _signed_content(delivery.body)
-        event = digest(call_id, *kind, said.get("RecordingStatus", ""), said.get("SequenceNumber", ""), token)
-        return f"{call_id}:{event}" if _CALL_ID.fullmatch(call_id) else event
+        token = delivery.headers.get("i-twilio-idempotency-token")
+        event = digest(call_id, *twiml.key(said), token or delivery.url + _signed_content(delivery.body))
+        return f"{call_id}:{event}" if re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", call_id) else event
 
     def parse(self, delivery: Delivery, settings: TwilioLine) -> CallUpdate:
-        """A status callback, a Dial action or a recording callback, as one event of its call.
+        """What the callback says. Raises Unreadable without a CallSid, Ignored for what asks for nothing."""
+        return twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
 
-        Raises Unreadable without a CallSid, Ignored for a status that asks for nothing. Other values
-        that make no sense are left out.
-        """
-        said = _said(delivery.body)
-        call_id = said.get("CallSid", "")
-        if not _CALL_ID.fullmatch(call_id):
-            raise Unreadable("there is no CallSid in it")
-        # Ends of calls and Dial actions name a recording too; only its own callback has a RecordingStatus.
-        if said.get("RecordingSid") and ("RecordingStatus" in said or "CallStatus" not in said):
-            return _recording(call_id, said)
-        return _progress(call_id, said)
-
-    def answer(self) -> tuple[bytes, str]:
+    def answer(self, delivery: Delivery, settings: TwilioLine) -> Reply:
         """TwiML that does nothing."""
-        return b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml"
+        return Reply(twiml.NOTHING, "text/xml")
 
-
-def _progress(call_id: str, said: dict[str, str]) -> CallUpdate:
-    status = said.get("CallStatus", "")
-    if status not in _STATUSES:
-        raise Ignored(f"a call status that is not known: '{clean(status)[:40]}'")
-    at = _moment(said.get("Timestamp"))
-    caller = clean(said.get("From", "")).strip()
-    withheld = _is_withheld(caller)
-    dialled = _dialled(said)
-    message = _is_message(said)
-    over = _STATUSES[status] is not None
-    talked = _seconds(said.get("DialCallDuration" if dialled else "CallDuration"))
-    return CallUpdate(
-        call_id=call_id,
-        event=f"dial:{said['DialCallStatus']}"
-        if dialled
-        else f"{'record' if message else 'status'}:{status}",
-        occurred_at=at,
-        sequence=_seconds(said.get("SequenceNumber")),
-        direction="inbound" if said.get("Direction", "inbound") == "inbound" else "outbound",
-        from_number=None if withheld else caller[:100],
-        to_number=clean(said.get("To", "")).strip()[:100] or None,
-        result=CallResult.VOICEMAIL if message else dialled or _STATUSES[status],
-        final=over or dialled is not None,
-        started_at=at if status in ("queued", "initiated", "ringing") else None,
-        # That Twilio has answered is not that a person has; of that, a Dial action has the last word.
-        answered_at=at if status in ("in-progress", "answered") and not dialled else None,
-        ended_at=at if over else None,
-        talk_seconds=talked if over or dialled else None,
-        recording_url=_recording_url(said),
-        caller_name=clean(said.get("CallerName", "")).strip()[:100] or None,
-        withheld=withheld,
-    )
-
-
-def _recording(call_id: str, said: dict[str, str]) -> CallUpdate:
-    """Has no numbers and no status. What the Record verb has recorded is a message to us."""
-    status = said.get("RecordingStatus", "completed")
-    if status != "completed":
-        raise Ignored(f"a recording that is {clean(status)[:40]}")
-    return CallUpdate(
-        call_id=call_id,
-        event=f"recording:{clean(said['RecordingSid'])[:60]}",
-        occurred_at=_moment(said.get("Timestamp")),
-        result=CallResult.VOICEMAIL if said.get("RecordingSource") == "RecordVerb" else None,
-        recording_url=_recording_url(said),
-    )
-
-
-def _dialled(said: dict[str, str]) -> CallResult | None:
-    """How a Dial ended. Whoever picks up may decline when screened, and then was never put through."""
-    status = said.get("DialCallStatus", "")
-    if status == "completed" and said.get("DialBridged") == "false":
-        return CallResult.MISSED
-    return _DIALLED.get(status)
-
-
-def _is_message(said: dict[str, str]) -> bool:
-    """Whether the Record verb tells of its recording; the end of a recorded call tells its length too."""
-    told = {name for name in ("DialCallStatus", "CallDuration", "CallbackSource") if said.get(name)}
-    return bool(said.get("RecordingUrl")) and not told
-
-
-def _recording_url(said: dict[str, str]) -> str | None:
-    url = said.get("RecordingUrl", "")
-    return url if _RECORDING.fullmatch(url) else None
-
-
-def _is_withheld(caller: str) -> bool:
-    name = caller.lower().removeprefix("sips:").removeprefix("sip:").partition("@")[0]
-    return name.removeprefix("+") in _WITHHELD
-
-
-def _said(body: bytes) -> dict[str, str]:
-    return dict(_pairs(body))
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-    except (UnicodeDecodeError, ValueError):
-        raise Unreadable("the body is no form") from None
+    def recording(self, said: str, settings: TwilioLine) -> Lookup | None:
+        """As MP3; the account that its address names signs in with its token."""
+        if not self.may_fetch(said, settings):
+            return None
+        account = _ACCOUNT.search(urlsplit(said).path)
+        name = account[1] if account else settings.account_sid
+        if name is None or not urlsplit(said).netloc.endswith("twilio.com"):
+            return Lookup(said)
+        url = said if said.endswith((".mp3", ".wav")) else f"{said}.mp3"
+        return Lookup(url, signatures.basic(name, settings.auth_token))
 
 
 def _signed_content(body: bytes) -> str:
     """Each parameter's name and values glued together, sorted by name; equal values once, sorted."""
     values: dict[str, set[str]] = {}
     try:
-        pairs = _pairs(body)
-    except Unreadable:
-        raise Refused("the body is no form", status=400, reason="malformed") from None
+        pairs = reading.pairs(body)
+    except Unreadable as error:
+        raise reading.malformed(error) from None
     for name, value in pairs:
         values.setdefault(name, set()).add(value)
     return "".join(name + value for name in sorted(values) for value in sorted(values[name]))
@@ -224,30 +114,5 @@ def _key(header: str | None, settings: TwilioLine) -> tuple[str, bytes]:
     told = dict(part.strip().split("=", 1) for part in header.split(",") if "=" in part)
     secret = settings.shared_keys.get(told.get("key", ""))
     if told.get("algorithm") != "HMAC_SHA256" or secret is None:
-        raise _bad_signature()
+        raise signatures.bad()
     return "sha256", secret.get_secret_value().encode()
-
-
-def _spellings(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    if parts.port:
-        return url, urlunsplit(parts._replace(netloc=parts.netloc.rpartition(":")[0]))
-    standard = 443 if parts.scheme == "https" else 80
-    return url, urlunsplit(parts._replace(netloc=f"{parts.netloc}:{standard}"))
-
-
-def _bad_signature() -> Refused:
-    return Refused("the signature does not fit", status=403, reason="bad_signature")
-
-
-def _moment(text: str | None) -> datetime | None:
-    """RFC 2822. Twilio writes UTC, and `-0000` is UTC without a place (RFC 5322 section 3.3)."""
-    try:
-        found = parsedate_to_datetime(text or "")
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _seconds(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None

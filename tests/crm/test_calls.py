@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from core import clock, db
-from crm.calls import Merged, derive, merge, remember, submission_of
+from crm.call_view import derive, remember
+from crm.calls import Merged, merge, submission_of
+from crm.own_numbers import OwnNumbers
 from crm.submission import CallUpdate
 from intake import calls, journal
 from intake.delivery import Delivery
@@ -53,8 +55,10 @@ DONE = update(
     "status:completed", 60, result=CallResult.ANSWERED, final=True, ended_at=at(60), talk_seconds=51
 )
 NOBODY = update("status:no-answer", 31, result=CallResult.MISSED, final=True, ended_at=at(31), talk_seconds=0)
-DIAL_MISSED = update("dial:no-answer", 59, result=CallResult.MISSED, final=True)
-DIAL_TALKED = update("dial:completed", 59, result=CallResult.ANSWERED, final=True, talk_seconds=40)
+DIAL_MISSED = update("dial:no-answer", 59, result=CallResult.MISSED, final=True, decisive=True)
+DIAL_TALKED = update(
+    "dial:completed", 59, result=CallResult.ANSWERED, final=True, decisive=True, talk_seconds=40
+)
 RECORDED = CallUpdate(call_id="CA1", event="recording:RE1", recording_url="https://api.twilio.com/RE1")
 VOICEMAIL = CallUpdate(call_id="CA1", event="recording:RE2", result=CallResult.VOICEMAIL)
 GROUPS = {
@@ -200,6 +204,7 @@ UPDATES = st.builds(
     to_number=st.sampled_from([None, "+551140000000"]),
     result=st.none() | st.sampled_from(CallResult),
     final=st.booleans(),
+    decisive=st.booleans(),
     started_at=MOMENTS,
     answered_at=MOMENTS,
     ended_at=MOMENTS,
@@ -349,7 +354,7 @@ def test_a_caller_is_known_by_a_number_of_the_public_network_only(
 ) -> None:
     (found,) = merged(database, replace(NOBODY, from_number=raw))
     assert found.call.from_number == number
-    enquiry = submission_of(found.call, own_numbers=["+551140000000"])
+    enquiry = submission_of(found.call, own=OwnNumbers(frozenset({"+551140000000"})))
     assert enquiry is not None
     assert (enquiry.phones, enquiry.name) == (phones, "")
     assert enquiry.title == f"Missed call from {number or 'a withheld number'}"
@@ -371,7 +376,7 @@ def test_the_network_s_name_for_a_caller_is_a_hint_where_it_is_a_name(
     database: db.Database, hint: str, kept: bool
 ) -> None:
     (_, found) = merged(database, RING, replace(NOBODY, caller_name=hint))
-    enquiry = submission_of(found.call, own_numbers=[])
+    enquiry = submission_of(found.call, own=OwnNumbers())
     assert enquiry is not None
     assert enquiry.extra == ({"caller_name": hint} if kept else {})
     assert enquiry.name == ""
@@ -380,9 +385,9 @@ def test_the_network_s_name_for_a_caller_is_a_hint_where_it_is_a_name(
 @pytest.mark.usefixtures("line")
 def test_a_call_that_goes_on_and_one_that_goes_out_are_no_enquiry(database: db.Database) -> None:
     (ringing,) = merged(database, RING)
-    assert submission_of(ringing.call, own_numbers=[]) is None
+    assert submission_of(ringing.call, own=OwnNumbers()) is None
     (_, out) = merged(database, *(replace(e, call_id="CA2", direction="outbound") for e in (RING, NOBODY)))
-    assert submission_of(out.call, own_numbers=[]) is None
+    assert submission_of(out.call, own=OwnNumbers()) is None
     assert not out.missed
 
 

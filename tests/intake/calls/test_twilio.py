@@ -25,6 +25,7 @@ from intake.delivery import Delivery
 from tests.servers.twilio import signed
 
 FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "calls" / "twilio").glob("*.json"))
+FIXTURES = [file for file in FIXTURES if "events" not in json.loads(file.read_text())]
 URL = "https://in.acme.test/in/calls/twilio/main"
 TOKEN = "t0ken"
 ADAPTER = Twilio()
@@ -182,7 +183,7 @@ def test_a_recording_has_no_numbers_and_only_twilio_s_own_address_is_kept() -> N
         "https://user@api.twilio.com/RE1",
         "https://api.twilio.com:8443/RE1",
         "https://api.twilio.com/RE1\x00",
-        "https://api.twilio.com/" + "x" * 900,
+        "https://api.twilio.com/" + "x" * 3000,
         "file:///etc/passwd",
         "//api.twilio.com/RE1",
         "https://[",
@@ -405,12 +406,14 @@ def test_absurd_values_are_dropped_and_the_call_is_kept() -> None:
 
 
 def test_twilio_expects_twiml_in_answer() -> None:
-    content, content_type = ADAPTER.answer()
+    reply = ADAPTER.answer(said({}), LINE)
+    content, content_type = reply.content, reply.content_type
     assert (content_type, content.endswith(b"<Response/>")) == ("text/xml", True)
 
 
 def test_an_adapter_is_found_by_its_name_and_two_of_one_name_are_refused() -> None:
-    assert {name: type(adapter) for name, adapter in BY_NAME.items()} == {"twilio": Twilio}
+    assert type(BY_NAME["twilio"]) is Twilio
+    assert list(BY_NAME) == sorted(BY_NAME, key=lambda name: type(BY_NAME[name]).__name__.lower())
     with pytest.raises(ValueError, match="two telephony adapters are named 'twilio'"):
         by_name([*ADAPTERS, Twilio()])
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ SIGNED = {
 
 
 def opened(file: Path) -> tuple[FormService[Any], Delivery, FormSettings, Any]:
-    """As `sent`; what Standard Webhooks sign with the time is signed now, by their own library."""
+    """As `sent`; what Standard Webhooks sign with the time is signed at NOW, by their own library."""
     service, came, settings, own = sent(file)
     if message := came.headers.get("webhook-id"):
         came = replace(came, headers={**came.headers, **signed_now(own, message, came.body.decode())})
@@ -46,7 +46,7 @@ def opened(file: Path) -> tuple[FormService[Any], Delivery, FormSettings, Any]:
 
 
 def signed_now(own: Any, message: str, body: str, *, ago: float = 0) -> dict[str, str]:
-    at = datetime.now(UTC) - timedelta(seconds=ago)
+    at = NOW - timedelta(seconds=ago)
     signature = Webhook(own.secret.get_secret_value()).sign(message, at, body)
     return {"webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
 

@@ -1,0 +1,40 @@
+"""The company's own telephone numbers: whoever calls from one of them is no customer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.contact_points import phone_number
+from models.source import Channel, Source
+from models.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNumbers:
+    """In E.164: those of lines and of what they are forwarded to, and the colleagues' own."""
+
+    lines: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+
+
+def own_numbers(session: Session, country: str) -> OwnNumbers:
+    """All of them, whichever line is called; a line's own country, else `country`, says how they are read."""
+    lines = session.scalars(select(Source.settings).where(Source.channel == Channel.CALL))
+    people = session.scalars(select(User.phone).where(User.phone.is_not(None), User.active))
+    return OwnNumbers(
+        frozenset(number for settings in lines for number in _of(settings, country)),
+        frozenset(number for number in people if number),
+    )
+
+
+def _of(settings: dict[str, Any], country: str) -> Iterator[str]:
+    said = [*(settings.get("numbers") or ()), *(settings.get("forwarding") or ()), settings.get("fallback")]
+    for value in said:
+        number = phone_number(str(value), settings.get("country") or country) if value else None
+        if number is not None:
+            yield number

@@ -1,0 +1,109 @@
+"""What comes of a call: a lead, its place on the timeline, who calls back, and what rules are told."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from core import clock
+from crm import activities
+from crm import calls as call_log
+from crm.calls import Merged
+from crm.happening import Happening
+from crm.own_numbers import OwnNumbers, own_numbers
+from crm.submission import CallUpdate
+from intake import call_back, recordings
+from intake.passage import Passage
+from models.call import Call, CallResult
+from models.lead import Lead
+
+
+def follow(passage: Passage, update: CallUpdate) -> Lead | None:
+    """Adds the event to its call. Its lead, once there is one: for inbound calls when they have ended."""
+    session = passage.session
+    merged = call_log.merge(
+        session, update, source=passage.source, provider=passage.event.adapter, country=passage.country
+    )
+    own = own_numbers(session, passage.here.country)
+    if passage.settings.recordings:
+        recordings.note(session, merged.call)
+    if merged.call.direction == "outbound":
+        return _outgoing(passage, merged, own)
+    if merged.call.result is None:
+        return _ringing(passage, merged.call, own)
+    return _incoming(passage, merged, own)
+
+
+def _ringing(passage: Passage, call: Call, own: OwnNumbers) -> Lead | None:
+    """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
+    lead = None
+    if call.direction == "inbound" and not call.start_told:
+        lead = call_log.lead_of(passage.session, call, own=own)
+    if lead is not None:
+        call.start_told = True
+        passage.react(lead, [Happening("call.started", lead, call=call)])
+    return lead
+
+
+def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
+    session, call = passage.session, merged.call
+    submission = call_log.submission_of(call, own=own)
+    if submission is None and call.lead_id is None:
+        return None
+    happenings: list[Happening] = []
+    if call.lead_id is None and submission is not None:
+        known = None if submission.phones else call_log.lead_of(session, call, own=own)
+        if known is None:
+            captured = passage.capture(submission)
+            known = captured.lead
+            happenings += captured.happenings
+        call.lead_id = known.id
+    lead = session.get_one(Lead, call.lead_id)
+    news = merged.ended or merged.changed_result
+    kinds = [] if call.start_told else ["call.started"]
+    call.start_told = True
+    if news:
+        kinds += ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
+        kinds.append("call.completed")
+    left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
+    if left_message:
+        kinds.append("voicemail.received")
+    if news or left_message:
+        call_log.tell(session, call, lead, event_id=passage.event.id)
+    happenings += [Happening(kind, lead, call=call) for kind in kinds]
+    if merged.answered and news:
+        happenings += _talked(session, lead, call)
+    passage.react(lead, happenings)
+    if merged.missed and not call_back.done_already(session, call):
+        minutes = passage.settings.call_back_minutes
+        call_back.plan(session, lead, call, minutes=minutes, workspace=passage.here)
+    return lead
+
+
+def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
+    """A call of ours stands on the lead's timeline, and whoever was to be called back has been."""
+    session, call = passage.session, merged.call
+    news = merged.ended or merged.changed_result
+    if call.result is None or not news:
+        return session.get(Lead, call.lead_id) if call.lead_id is not None else None
+    lead = session.get(Lead, call.lead_id) if call.lead_id is not None else None
+    lead = lead or call_log.lead_of(session, call, own=own)
+    if lead is None:
+        return None
+    call.lead_id = lead.id
+    call_log.tell(session, call, lead, event_id=passage.event.id)
+    kinds = ["call.answered", "call.completed"] if merged.answered else ["call.completed"]
+    happenings = [Happening(kind, lead, call=call) for kind in kinds]
+    if call.result is not CallResult.FAILED:
+        happenings += _talked(session, lead, call)
+    passage.react(lead, happenings)
+    return lead
+
+
+def _talked(session: Session, lead: Lead, call: Call) -> list[Happening]:
+    """The calls that it makes needless are done, and the lead has its first answer."""
+    outcome = "answered" if call.result is CallResult.ANSWERED else "no answer"
+    needless = call_back.made_needless(session, lead, call)
+    # Trying to reach somebody is an answer too: that they did not pick up is not the agent's fault.
+    at = min(call.answered_at or call.started_at or call_log.moment(call), clock.now())
+    lead.first_response_at = lead.first_response_at or at
+    return [h for a in needless for h in activities.complete(session, a, actor="service", outcome=outcome)]

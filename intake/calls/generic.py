@@ -1,0 +1,210 @@
+"""Any JSON about calls, as the line's mapping reads it; signed as Standard Webhooks describe, or with a
+plain HMAC.
+
+Each of a call's facts is taken from a path (JSONPath, RFC 9535); a line without a mapping gets the names
+below, at the top or under `data`. Signature: standardwebhooks.com, the specification and its own library.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+import jsonpath
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from standardwebhooks import Webhook
+
+from core.errors import Ignored
+from core.ids import digest
+from crm.submission import CallUpdate
+from intake import signatures
+from intake.calls import reading
+from intake.calls.adapter import CallAdapter, Reply, side
+from intake.calls.line import LineSettings, TimeZone
+from intake.delivery import Delivery
+from intake.text import clean
+from models.call import CallResult
+
+Fact = Literal[
+    "call_id",
+    "event",
+    "leg",
+    "direction",
+    "from",
+    "to",
+    "status",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "talk_seconds",
+    "answered_by",
+    "recording_url",
+    "transcript",
+    "caller_name",
+]
+_NAMES: dict[str, tuple[str, ...]] = {
+    "call_id": ("call_id", "callId", "id"),
+    "event": ("type", "event"),
+    "leg": ("leg", "leg_id"),
+    "direction": ("direction",),
+    "from": ("from", "from_number", "caller"),
+    "to": ("to", "to_number", "called"),
+    "status": ("status", "result", "disposition"),
+    "started_at": ("started_at", "start_time"),
+    "answered_at": ("answered_at", "answer_time"),
+    "ended_at": ("ended_at", "end_time"),
+    "talk_seconds": ("talk_seconds", "talk_s", "duration_s", "duration"),
+    "answered_by": ("answered_by", "agent"),
+    "recording_url": ("recording_url", "recording"),
+    "transcript": ("transcript", "transcription"),
+    "caller_name": ("caller_name", "name"),
+}
+_UNDER_WAY = frozenset(
+    {"queued", "initiated", "started", "ringing", "in-progress", "in progress", "in_progress", "talking"}
+)
+_ENDS = {
+    "answered": CallResult.ANSWERED,
+    "completed": CallResult.ANSWERED,
+    "missed": CallResult.MISSED,
+    "no-answer": CallResult.MISSED,
+    "no answer": CallResult.MISSED,
+    "no_answer": CallResult.MISSED,
+    "unanswered": CallResult.MISSED,
+    "busy": CallResult.BUSY,
+    "failed": CallResult.FAILED,
+    "voicemail": CallResult.VOICEMAIL,
+    "abandoned": CallResult.ABANDONED,
+    "canceled": CallResult.ABANDONED,
+    "cancelled": CallResult.ABANDONED,
+}
+
+
+def _is_path(value: str) -> str:
+    try:
+        _compiled(value)
+    except jsonpath.JSONPathError as error:
+        raise ValueError(f"'{value}' is no JSONPath: {error}") from None
+    return value
+
+
+class GenericLine(LineSettings):
+    """A line whose provider has no adapter of its own."""
+
+    provider: Literal["generic"]
+    secret: SecretStr = Field(min_length=1, description="What the sender signs with")
+    scheme: Literal["hmac-sha256", "standard-webhooks"] = Field(
+        "standard-webhooks", description="How it signs"
+    )
+    header: str = Field(
+        "x-signature", pattern=r"^[A-Za-z0-9-]{1,60}$", description="For hmac-sha256: where it stands"
+    )
+    mapping: dict[Fact, Annotated[str, AfterValidator(_is_path)]] = Field(
+        default_factory=dict, description="Where each fact lies, as a JSONPath"
+    )
+    statuses: dict[str, Literal["ringing", "in-progress"] | CallResult] = Field(
+        default_factory=dict, max_length=100, description="What its own words for a status mean"
+    )
+    timezone: TimeZone = Field("UTC", description="Of times that name none")
+    dial_url: str | None = Field(
+        None, pattern="^https?://", max_length=500, description="Where a call is asked for"
+    )
+
+    @model_validator(mode="after")
+    def _key_fits(self) -> Self:
+        if self.scheme == "standard-webhooks":
+            try:
+                Webhook(self.secret.get_secret_value())
+            except ValueError:
+                raise ValueError("a secret of Standard Webhooks is 'whsec_' and base64") from None
+        return self
+
+
+class Generic(CallAdapter[GenericLine]):
+    """One event is one JSON object."""
+
+    name = "generic"
+    settings = GenericLine
+    content_types: ClassVar[tuple[str, ...]] = (reading.JSON,)
+
+    def verify(self, delivery: Delivery, settings: GenericLine) -> None:
+        """Raises Refused unless the secret signed this body; with Standard Webhooks, lately."""
+        if settings.scheme == "hmac-sha256":
+            expected = signatures.hmac_sha256(settings.secret, delivery.body, form="hex")
+            given = delivery.headers.get(settings.header.lower(), "").removeprefix("sha256=")
+            if hmac.compare_digest(given.lower().encode("utf-8", "replace"), expected.encode()):
+                return
+            # Some write the same in base64.
+            signatures.same(given, signatures.hmac_sha256(settings.secret, delivery.body, form="base64"))
+            return
+        signatures.standard_webhooks(delivery.headers, delivery.body, settings.secret, delivery.received_at)
+
+    def dedupe_key(self, delivery: Delivery, settings: GenericLine) -> str:
+        """By `webhook-id`, which is signed and the same at every try, else by its content."""
+        key = delivery.headers.get("webhook-id", "") if settings.scheme == "standard-webhooks" else ""
+        return digest("webhook-id", key) if key else digest(delivery.body)
+
+    def parse(self, delivery: Delivery, settings: GenericLine) -> CallUpdate:
+        """What the event says. Raises Unreadable without an id, Ignored for a status that is not known."""
+        document = reading.document(delivery.body)
+        said = {fact: _fact(document, fact, settings) for fact in _NAMES}
+        zone = ZoneInfo(settings.timezone)
+        call_id = reading.call_id(said["call_id"])
+        word = str(said["status"] or "").strip()
+        status = str(settings.statuses.get(word, word)).lower()
+        message = said["recording_url"] is not None or said["transcript"] is not None
+        if status not in _UNDER_WAY and status not in _ENDS and not (message and not word):
+            raise Ignored(f"a status that is not known: '{clean(word)[:40]}'")
+        direction = side(said["direction"])
+        caller, answered_at = said["from"], reading.moment(said["answered_at"], zone)
+        ended_at = reading.moment(said["ended_at"], zone)
+        result = _ENDS.get(status)
+        # "Answered" is how a call stands as well as how it ended: an end has a length, a time or says so.
+        kind = str(said["event"] or "").lower()
+        over = result is not None and (
+            status != "answered"
+            or ended_at is not None
+            or said["talk_seconds"] is not None
+            or kind.endswith(("ended", "completed", "hangup", "finished"))
+        )
+        return CallUpdate(
+            call_id=call_id,
+            leg=reading.text(said["leg"]),
+            event=f"{clean(kind)[:40]}:{status}",
+            direction=direction,
+            from_number=reading.number(caller),
+            to_number=reading.number(said["to"]),
+            result=result,
+            final=over,
+            started_at=reading.moment(said["started_at"], zone),
+            answered_at=answered_at,
+            ended_at=ended_at,
+            talk_seconds=reading.seconds(said["talk_seconds"]) if over else None,
+            recording_url=self.recording_url(said["recording_url"], settings),
+            transcript=reading.text(said["transcript"], 20_000),
+            answered_by=reading.text(said["answered_by"]) if result is CallResult.ANSWERED else None,
+            caller_name=reading.text(said["caller_name"]),
+            withheld=direction == "inbound" and reading.is_withheld(reading.text(caller)),
+        )
+
+    def answer(self, delivery: Delivery, settings: GenericLine) -> Reply:
+        """An empty JSON object."""
+        return Reply(b"{}", reading.JSON)
+
+
+def _fact(document: dict[str, Any], fact: str, settings: GenericLine) -> Any:
+    path = next((path for name, path in settings.mapping.items() if name == fact), None)
+    if path is not None:
+        found = _compiled(path).match(document)
+        return found.obj if found is not None else None
+    data = document.get("data")
+    # An event's own id and status are not the call's, where it has an inner part.
+    if isinstance(data, dict) and fact != "event":
+        return next((data[name] for name in _NAMES[fact] if data.get(name) is not None), None)
+    return next((document[name] for name in _NAMES[fact] if document.get(name) is not None), None)
+
+
+@lru_cache(maxsize=500)
+def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
+    return jsonpath.compile(path if path.startswith("$") else f"$.{path}")

@@ -1,0 +1,148 @@
+"""Telnyx: webhooks of Call Control, and TeXML's callbacks, which have the shape of TwiML's.
+
+Fields: the official SDK's types call_initiated, call_answered, call_hangup, call_recording_saved. All legs
+of a call share `call_session_id`; only `call.initiated` says the direction, and no event a duration.
+Signature: the SDK's lib/webhook_verification, Ed25519 over the time and the body.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field, SecretStr, field_validator
+
+from core.errors import Ignored
+from core.ids import digest
+from crm.submission import CallUpdate
+from intake import signatures
+from intake.calls import reading, twiml
+from intake.calls.adapter import CallAdapter, Reply, side, side_by_numbers
+from intake.calls.line import LineSettings
+from intake.delivery import Delivery
+from intake.text import clean
+from models.call import CallResult
+
+# What the end says where nobody had answered.
+_CAUSES = {
+    "user_busy": CallResult.BUSY,
+    "not_found": CallResult.FAILED,
+    "unspecified": CallResult.FAILED,
+}
+_KNOWN = ("call.initiated", "call.answered", "call.bridged", "call.hangup")
+
+
+class TelnyxLine(LineSettings):
+    """A Telnyx line."""
+
+    provider: Literal["telnyx"]
+    public_key: str = Field(description="The portal's public key, in base64")
+    api_key: SecretStr | None = Field(
+        None, min_length=1, description="To place calls and to look for lost ones"
+    )
+    connection_id: str | None = Field(
+        None, pattern="^[0-9]{1,30}$", description="The Call Control application calls are placed with"
+    )
+
+    @field_validator("public_key")
+    @classmethod
+    def _is_one(cls, value: str) -> str:
+        try:
+            Ed25519PublicKey.from_public_bytes(base64.b64decode(value, validate=True))
+        except ValueError:
+            raise ValueError("a public key of Telnyx is 32 bytes in base64") from None
+        return value
+
+
+class Telnyx(CallAdapter[TelnyxLine]):
+    """One event is one JSON object, or one form of a TeXML application."""
+
+    name = "telnyx"
+    settings = TelnyxLine
+    content_types: ClassVar[tuple[str, ...]] = (reading.JSON, reading.FORM)
+    recording_hosts = (".telnyx.com", "s3.amazonaws.com")
+
+    def verify(self, delivery: Delivery, settings: TelnyxLine) -> None:
+        """Raises Refused unless Telnyx signed this body, and lately."""
+        at = delivery.headers.get("telnyx-timestamp", "")
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(settings.public_key))
+        try:
+            signature = base64.b64decode(delivery.headers.get("telnyx-signature-ed25519", ""), validate=True)
+            key.verify(signature, at.encode("latin-1", "replace") + b"|" + delivery.body)
+        except (InvalidSignature, ValueError):
+            raise signatures.bad() from None
+        signatures.fresh(reading.seconds_since_1970(at), delivery.received_at)
+
+    def dedupe_key(self, delivery: Delivery, settings: TelnyxLine) -> str:
+        """The event's own id, which is the same at every try."""
+        if _is_form(delivery):
+            return digest(delivery.body)
+        return digest(str(reading.inner(_document(delivery), "data", "id") or delivery.body))
+
+    def parse(self, delivery: Delivery, settings: TelnyxLine) -> CallUpdate:
+        """What the event says. Raises Unreadable without an id, Ignored for what tells nothing."""
+        if _is_form(delivery):
+            return twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        data = reading.inner(_document(delivery), "data")
+        said = reading.inner(data or {}, "payload")
+        kind = str(reading.inner(data or {}, "event_type") or "")
+        if not isinstance(said, dict):
+            raise Ignored(f"an event without a payload: '{clean(kind)[:40]}'")
+        at = reading.moment(data.get("occurred_at"))
+        group = reading.call_id(said.get("call_session_id"))
+        leg = reading.text(said.get("call_leg_id"))
+        if kind == "call.recording.saved":
+            urls = said.get("recording_urls") or said.get("public_recording_urls")
+            url = reading.inner({"urls": urls}, "urls", "mp3") or reading.inner({"urls": urls}, "urls", "wav")
+            own = reading.text(said.get("recording_id")) or reading.text(data.get("id"))
+            return CallUpdate(
+                call_id=group,
+                event=f"recording:{own or ''}",
+                occurred_at=at,
+                recording_url=self.recording_url(url, settings),
+            )
+        if kind not in _KNOWN:
+            raise Ignored(f"an event that is not known: '{clean(kind)[:40]}'")
+        by_numbers = side_by_numbers(said.get("from"), said.get("to"), settings)
+        return _progress(group, leg, kind, at, said, by_numbers)
+
+    def answer(self, delivery: Delivery, settings: TelnyxLine) -> Reply:
+        """TeXML that does nothing to a TeXML application; nothing to Call Control."""
+        return Reply(twiml.NOTHING, "text/xml") if _is_form(delivery) else Reply()
+
+
+def _progress(
+    group: str, leg: str | None, kind: str, at: Any, said: dict[str, Any], by_numbers: str | None
+) -> CallUpdate:
+    over = kind == "call.hangup"
+    caller = said.get("from")
+    cause = str(said.get("hangup_cause") or "")
+    result = _CAUSES.get(cause, CallResult.MISSED) if over else None
+    return CallUpdate(
+        call_id=group,
+        leg=leg,
+        event=kind,
+        occurred_at=at,
+        direction=side(said.get("direction")) or by_numbers,
+        from_number=reading.number(caller),
+        to_number=reading.number(said.get("to")),
+        # Whether it was answered, its end does not say.
+        result=CallResult.ANSWERED if kind == "call.answered" else result,
+        final=over,
+        started_at=reading.moment(said.get("start_time")),
+        answered_at=at if kind == "call.answered" else None,
+        ended_at=at if over else None,
+        answered_by=reading.text(said.get("to")) if kind == "call.answered" else None,
+        caller_name=reading.text(said.get("caller_id_name")),
+        withheld="from" in said and reading.is_withheld(reading.text(caller)),
+    )
+
+
+def _document(delivery: Delivery) -> dict[str, Any]:
+    return reading.document(delivery.body)
+
+
+def _is_form(delivery: Delivery) -> bool:
+    return delivery.content_type.split(";")[0].strip().lower() == reading.FORM

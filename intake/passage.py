@@ -1,0 +1,53 @@
+"""One event on its way through the house, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crm.capture import Capture, capture
+from crm.happening import Happening
+from crm.submission import Submission
+from crm.workspace import WorkspaceSettings
+from models.inbound import InboundEvent
+from models.lead import Lead
+from models.source import Source
+from rules import engine
+from rules.assignment import ladder
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The event, where it came in, and the house it goes through."""
+
+    session: Session
+    event: InboundEvent
+    source: Source
+    settings: Any
+    here: WorkspaceSettings
+    country: str
+    careful: bool
+
+    def capture(self, submission: Submission) -> Capture:
+        """The submission's lead."""
+        return capture(
+            self.session, submission, source=self.source, event_id=self.event.id, country=self.country
+        )
+
+    def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
+        """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all."""
+        self._tell(happenings)
+        if lead.owner_id is None:
+            self._tell(ladder.catch(self.session, lead, self.here))
+
+    def _tell(self, happenings: Iterable[Happening]) -> None:
+        engine.react(
+            self.session,
+            happenings,
+            workspace=self.here,
+            event_id=self.event.id,
+            careful=self.careful,
+        )
