@@ -8,18 +8,23 @@ from typing import Self
 from flask import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from api.paging import Page, page
 from api.parameters import Line, PageQuery, RowId, RowPath, e164
 from api.resource import answer, group, refused
 from core import db
 from core.errors import NotFound
+from crm.call_view import legs
+from intake import download
 from models.call import Call as CallRow
 from models.call import CallResult
+from models.recording import Recording as RecordingRow
+from models.recording import RecordingState
 from models.source import Source
 
 resource = group("calls", "Telephone calls")
+_WITH = (joinedload(CallRow.source), joinedload(CallRow.user), selectinload(CallRow.recordings))
 
 
 class CallQuery(PageQuery):
@@ -30,6 +35,28 @@ class CallQuery(PageQuery):
         None, description="Either end, in E.164 or as dialled in the workspace's country"
     )
     lead: RowId | None = None
+
+
+class Recording(BaseModel):
+    """A recording, or a message the caller left. Its content is at /recordings/<id> once it is kept."""
+
+    id: int
+    state: RecordingState
+    kind: str = Field(description="Media type, by its content")
+    size: int = Field(description="In bytes")
+    error: str = Field(description="Why it could not be fetched, at the last try")
+    kept_at: datetime | None
+
+
+class Leg(BaseModel):
+    """One connection of a call: to whom, and what became of it."""
+
+    leg: str
+    to_number: str | None = Field(serialization_alias="to")
+    result: CallResult | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    answered_by: str | None
 
 
 class Call(BaseModel):
@@ -47,7 +74,12 @@ class Call(BaseModel):
     started_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
+    answered_by: str | None = Field(description="The user's e-mail address, else as the provider names them")
     recording_url: str | None
+    recordings: list[Recording]
+    transcript: str | None
+    legs: list[Leg] = Field(description="The telephones that were rung for it, where the provider tells")
+    closed_reason: str | None = Field(description="Why it counts as over though no end was told")
     lead_id: int | None
     contact_id: int | None
 
@@ -67,7 +99,25 @@ class Call(BaseModel):
             started_at=row.started_at,
             answered_at=row.answered_at,
             ended_at=row.ended_at,
+            answered_by=row.user.email if row.user else row.answered_by,
             recording_url=row.recording_url,
+            recordings=[
+                Recording(id=r.id, state=r.state, kind=r.kind, size=r.size, error=r.error, kept_at=r.kept_at)
+                for r in row.recordings
+            ],
+            transcript=row.transcript,
+            legs=[
+                Leg(
+                    leg=leg.leg,
+                    to_number=leg.to_number,
+                    result=leg.result,
+                    answered_at=leg.answered_at,
+                    ended_at=leg.ended_at,
+                    answered_by=leg.answered_by,
+                )
+                for leg in legs(row.facts)
+            ],
+            closed_reason=row.closed_reason,
             lead_id=row.lead_id,
             contact_id=row.contact_id,
         )
@@ -76,7 +126,7 @@ class Call(BaseModel):
 @resource.get("/calls", responses={200: Page[Call]})
 def list_calls(query: CallQuery) -> Response:
     """The calls that fit all filters, newest first."""
-    chosen = select(CallRow).options(joinedload(CallRow.source))
+    chosen = select(CallRow).options(*_WITH)
     if query.line is not None:
         chosen = chosen.where(CallRow.source_id.in_(select(Source.id).where(Source.key == query.line)))
     if query.lead is not None:
@@ -93,7 +143,18 @@ def list_calls(query: CallQuery) -> Response:
 def get_call(path: RowPath) -> Response:
     """One call."""
     with db.reading() as session:
-        row = session.get(CallRow, path.id, options=[joinedload(CallRow.source)])
+        row = session.get(CallRow, path.id, options=_WITH)
         if row is None:
             raise NotFound("there is no such call")
     return answer(Call.of(row))
+
+
+@resource.get("/recordings/<row:id>", responses={**refused(404)})
+def get_recording(path: RowPath) -> Response:
+    """A recording's content, as sound; parts of it where `Range` asks for them."""
+    with db.reading() as session:
+        row = session.get(RecordingRow, path.id)
+        if row is None or row.state is not RecordingState.KEPT:
+            raise NotFound("there is no such recording")
+        place, kind = row.place, row.kind
+    return download.as_sound(place, kind)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpcore
 import httpx
 
+from core import clock
 from core.errors import Permanent, Retry
 from core.settings import settings
 
 _TIMEOUT = httpx.Timeout(15, connect=5)
 _MOST_ANSWER = 64 * 1024
+_MOST_REDIRECTS = 5
 
 
 class _GuardedBackend(httpcore.SyncBackend):
@@ -88,6 +90,46 @@ def ask(url: str, headers: dict[str, str], *, form: Mapping[str, str] | None = N
     if form is None:
         return _request("GET", url, headers)[1]
     return _request("POST", url, headers, data=dict(form))[1]
+
+
+def download(
+    url: str, headers: Mapping[str, str], *, may: Callable[[str], bool], most: int, seconds: float = 120
+) -> bytes:
+    """The whole content of a file of at most so many bytes.
+
+    `may` says whether an address may be asked; `headers` go to the first host alone. Raises as `post` does,
+    and Permanent for a file that is larger.
+    """
+    first = httpx.URL(url).host
+    end = clock.monotonic() + seconds
+    for _ in range(_MOST_REDIRECTS):
+        if not may(url):
+            raise Permanent("it lies at an address that is not the provider's")
+        sent = dict(headers) if httpx.URL(url).host == first else {}
+        try:
+            with _client() as client, client.stream("GET", url, headers=sent) as answer:
+                if answer.is_redirect:
+                    url = str(httpx.URL(url).join(answer.headers.get("location", "")))
+                    continue
+                if answer.status_code != 200:
+                    raise Retry(f"answered {answer.status_code}")
+                return _whole(answer, most, end)
+        except httpx.InvalidURL as error:
+            raise Permanent(f"the address cannot be used: {error}") from None
+        except httpx.HTTPError as error:
+            raise Retry(f"no answer: {type(error).__name__} {error}") from None
+    raise Permanent("it is redirected again and again")
+
+
+def _whole(answer: httpx.Response, most: int, end: float) -> bytes:
+    found = bytearray()
+    for chunk in answer.iter_bytes(64 * 1024):
+        found += chunk
+        if len(found) > most:
+            raise Permanent(f"larger than {most} bytes")
+        if clock.monotonic() > end:
+            raise Retry("it takes too long")
+    return bytes(found)
 
 
 def _request(method: str, url: str, headers: dict[str, str], **body: Any) -> tuple[int, bytes]:

@@ -82,7 +82,7 @@ def done_already(session: Session, call: Call) -> bool:
         _follows(other, call)
         for other in _calls(session, call.lead_id)
         if other.id != call.id
-        and other.ended_at
+        and (other.answered_at or other.started_at or other.ended_at)
         and call.ended_at
         and (other.result is CallResult.ANSWERED or (other.direction == "outbound" and other.result))
     )

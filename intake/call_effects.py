@@ -20,8 +20,9 @@ from models.lead import Lead
 def follow(passage: Passage, update: CallUpdate) -> Lead | None:
     """Adds the event to its call. Its lead, once there is one: for inbound calls when they have ended."""
     session = passage.session
+    provider = str(passage.source.settings["provider"])
     merged = call_log.merge(
-        session, update, source=passage.source, provider=passage.event.adapter, country=passage.country
+        session, update, source=passage.source, provider=provider, country=passage.country
     )
     own = own_numbers(session, passage.here.country)
     if passage.settings.recordings:

@@ -1,10 +1,10 @@
-"""A stored file as an answer: always to be saved, never to be run or shown by the browser."""
+"""A stored file as an answer: to be saved or, if it is sound, to be heard; never to be run or shown."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
 
 from core import storage
 
@@ -19,4 +19,15 @@ def as_attachment(place: str, name: str) -> Response:
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def as_sound(place: str, kind: str) -> Response:
+    """A recording of this media type, whole or in the part that was asked for (RFC 9110 section 14)."""
+    content = storage.get(place)
+    answer = Response(content, mimetype=kind if kind.startswith("audio/") else "application/octet-stream")
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; media-src 'self'; sandbox"
+    answer.headers["Cache-Control"] = "private, no-store"
+    answer.make_conditional(request, accept_ranges=True, complete_length=len(content))
     return answer

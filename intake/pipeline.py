@@ -15,6 +15,7 @@ from crm.contact_points import phone_number
 from crm.submission import CallUpdate, Submission
 from intake import call_effects, calls, confirmation, files, journal, screening, whereabouts
 from intake.adapter import Adapter
+from intake.calls.lost_end import LostEnd
 from intake.delivery import RELEASED, Delivery
 from intake.errand import STORED, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
@@ -28,7 +29,13 @@ from models.timeline import TimelineEntry
 from models.workspace import WorkspaceRow
 from rules import ruleset
 
-_ALL: tuple[Adapter[Any], ...] = (WebForm(), *SERVICE_FORMS, Mailbox(), *calls.ADAPTERS)
+_ALL: tuple[Adapter[Any], ...] = (
+    WebForm(),
+    *SERVICE_FORMS,
+    Mailbox(),
+    *calls.ADAPTERS,
+    LostEnd(),
+)
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 
 
@@ -123,6 +130,14 @@ def _settings(session: Session, source: Source, adapter: Adapter[Any]) -> Any:
         return adapter.settings.model_validate(secrets.opened(source.settings, environment))
     except Invalid as error:
         raise Unavailable(f"the source '{source.key}' is not ready: {error}") from None
+
+
+def line_of(session: Session, source: Source) -> tuple[calls.CallAdapter[Any], calls.LineSettings]:
+    """A line's adapter and its settings, opened. Raises Unavailable where they cannot be."""
+    adapter = calls.BY_NAME.get(str(source.settings.get("provider")))
+    if adapter is None:
+        raise Unavailable(f"the source '{source.key}' is not ready: its provider is not known")
+    return adapter, _settings(session, source, adapter)
 
 
 def _delivery(event: InboundEvent) -> Delivery:

@@ -10,7 +10,9 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, Word, states
+from models.recording import Recording
 from models.source import Source
+from models.user import User
 
 
 class CallResult(StrEnum):
@@ -73,3 +75,5 @@ class Call(Base):
     created_at: Mapped[datetime]
 
     source: Mapped[Source] = relationship()
+    user: Mapped[User | None] = relationship()
+    recordings: Mapped[list[Recording]] = relationship(order_by=Recording.id, viewonly=True)

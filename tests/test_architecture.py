@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from intake import pipeline
 from intake.pipeline import ADAPTERS
 from models import Base
 from rules.steps import STEPS
@@ -87,6 +88,12 @@ def test_each_step_is_named_as_its_file(step: str) -> None:
 def test_each_adapter_says_what_it_is(adapter: str) -> None:
     assert ADAPTERS[adapter].__doc__
     assert ADAPTERS[adapter].content_types
+    assert ADAPTERS[adapter].name == adapter
+
+
+def test_no_two_adapters_have_one_name() -> None:
+    names = [adapter.name for adapter in pipeline._ALL]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_each_trigger_that_the_code_sets_off_is_known() -> None:

@@ -13,7 +13,7 @@ from dramatiq import Broker, actor
 from core import queue
 from core.errors import Unavailable
 from core.logs import logger
-from worker import executor
+from worker import executor, recordings
 
 log = logger(__name__)
 
@@ -31,10 +31,14 @@ def declare(broker: Broker, *, threads: int) -> None:
     def go_on(step_id: str) -> None:
         _shielded(lambda: executor.go_on(int(step_id)), "wait", step_id)
 
+    def fetch_recording(recording_id: str) -> None:
+        _shielded(lambda: recordings.fetch(int(recording_id)), "recording", recording_id)
+
     table = (
         (process_event, queue.PROCESS_EVENT, 0),
         (go_on, queue.GO_ON, 5),
         (run_step, queue.RUN_STEP, 10),
+        (fetch_recording, queue.FETCH_RECORDING, 20),
     )
     for function, name, priority in table:
         actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)

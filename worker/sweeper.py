@@ -12,6 +12,7 @@ from intake import journal
 from models.inbound import InboundEvent
 from models.rule import StepRow, StepState
 from rules import runs
+from worker import recordings
 
 #: Events younger than this are still on their way through the doorbell.
 _PATIENCE = timedelta(seconds=1)
@@ -48,6 +49,10 @@ class Sweeper:
         waits = [row.id for row in rows if row.state is StepState.WAITING]
         others = [row.id for row in rows if row.state is not StepState.WAITING]
         return self._ring(queue.GO_ON, waits) + self._ring(queue.RUN_STEP, others)
+
+    def recordings(self) -> int:
+        """Rings for recordings that are to be fetched; says for how many."""
+        return self._ring(queue.FETCH_RECORDING, recordings.due())
 
     def _ring(self, actor: str, ids: Iterable[object]) -> int:
         now = clock.monotonic()

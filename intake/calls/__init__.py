@@ -41,12 +41,12 @@ ADAPTERS: tuple[CallAdapter[Any], ...] = (
 
 
 def by_name(adapters: Iterable[CallAdapter[Any]]) -> dict[str, CallAdapter[Any]]:
-    """The adapters by their names. Raises ValueError for two of one name."""
+    """The adapters by their providers' names. Raises ValueError for two of one name."""
     found: dict[str, CallAdapter[Any]] = {}
     for adapter in adapters:
-        if adapter.name in found:
-            raise ValueError(f"two telephony adapters are named '{adapter.name}'")
-        found[adapter.name] = adapter
+        if adapter.provider in found:
+            raise ValueError(f"two telephony adapters are named '{adapter.provider}'")
+        found[adapter.provider] = adapter
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -34,12 +35,19 @@ class CallAdapter(Adapter[L]):
     """One provider's webhooks."""
 
     channel: ClassVar[Channel] = Channel.CALL
+    #: Its name in addresses and in the workspace file, where that is not `name`.
+    called: ClassVar[str] = ""
     #: How its events come; a GET carries them in its address.
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     #: Whether it calls methods under its address instead of posting to it.
     has_methods: ClassVar[bool] = False
     #: Where its recordings lie; a name with a dot before it stands for all hosts under it.
     recording_hosts: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def provider(self) -> str:
+        """Its name in addresses and in the workspace file."""
+        return self.called or self.name
 
     def handshake(self, delivery: Delivery, settings: L) -> Reply | None:
         """The answer to a request with which the provider tries the address; None for an event.
@@ -60,9 +68,13 @@ class CallAdapter(Adapter[L]):
         """What the provider expects in answer to an accepted event."""
         return Reply()
 
-    def recording(self, said: str, settings: L) -> Lookup | None:
-        """How a recording of this address is fetched; None where this line may not."""
+    def recording(self, said: str, settings: L, at: datetime) -> Lookup | None:
+        """How a recording of this address, or id, is fetched at this moment; None where this line may not."""
         return Lookup(said) if self.may_fetch(said, settings) else None
+
+    def linked(self, said: str, content: bytes) -> str | None:
+        """The address that was answered in place of the recording; None where it is the recording."""
+        return None
 
     def may_fetch(self, url: str, settings: L) -> bool:
         """Whether the address is one of the provider's recordings, or of the hosts that the line names."""

@@ -124,7 +124,8 @@ class GenericLine(LineSettings):
 class Generic(CallAdapter[GenericLine]):
     """One event is one JSON object."""
 
-    name = "generic"
+    name = "generic-call"  # what the journal knows it by; a form's format has the other name
+    called = "generic"
     settings = GenericLine
     content_types: ClassVar[tuple[str, ...]] = (reading.JSON,)
 

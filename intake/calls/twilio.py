@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ class Twilio(CallAdapter[TwilioLine]):
         """TwiML that does nothing."""
         return Reply(twiml.NOTHING, "text/xml")
 
-    def recording(self, said: str, settings: TwilioLine) -> Lookup | None:
+    def recording(self, said: str, settings: TwilioLine, at: datetime) -> Lookup | None:
         """As MP3; the account that its address names signs in with its token."""
         if not self.may_fetch(said, settings):
             return None

@@ -8,6 +8,7 @@ picked up: the legs that were connected tell.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
@@ -19,6 +20,7 @@ from intake.calls import reading
 from intake.calls.adapter import CallAdapter, Reply, side
 from intake.calls.line import LineSettings
 from intake.delivery import Delivery
+from intake.errand import Lookup
 from intake.text import clean
 from models.call import CallResult
 
@@ -41,6 +43,12 @@ class VonageLine(LineSettings):
 
     provider: Literal["vonage"]
     signature_secret: SecretStr = Field(min_length=1, description="The account's signature secret")
+    application_id: str | None = Field(
+        None, max_length=100, description="The application, to fetch recordings"
+    )
+    private_key: SecretStr | None = Field(
+        None, min_length=1, description="The application's private key, to fetch recordings"
+    )
 
 
 class Vonage(CallAdapter[VonageLine]):
@@ -100,3 +108,13 @@ class Vonage(CallAdapter[VonageLine]):
     def answer(self, delivery: Delivery, settings: VonageLine) -> Reply:
         """An NCCO that does nothing."""
         return Reply(b"[]", reading.JSON)
+
+    def recording(self, said: str, settings: VonageLine, at: datetime) -> Lookup | None:
+        """As the application, which signs in with a JWT of its own."""
+        if (
+            not self.may_fetch(said, settings)
+            or settings.application_id is None
+            or settings.private_key is None
+        ):
+            return None
+        return Lookup(said, signatures.application_jwt(settings.application_id, settings.private_key, at))

@@ -19,7 +19,7 @@ from tests.api.conftest import Ask
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 READ = [
-    "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1",
+    "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1", "/recordings/1",
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
     "/leads/1/offers", "/rulesets", "/rulesets/1", "/leads/1/attachments", "/attachments/1",
     "/leads/1/consents",

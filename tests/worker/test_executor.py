@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from core import clock, db
 from core.errors import Unavailable
 from core.settings import settings
-from intake import journal, pipeline
+from intake import journal, passage, pipeline
 from intake.delivery import Delivery
 from models.activity import Activity
 from models.inbound import EventState, InboundEvent
@@ -116,13 +116,13 @@ def test_a_failure_of_ours_leaves_nothing_half_done_and_is_tried_again(
 ) -> None:
     event_id = post(b"name=Ana&email=ana%40client.test")
     with monkeypatch.context() as broken:
-        react = pipeline.engine.react
+        react = passage.engine.react
 
         def late(*args: object, **kwargs: object) -> None:
             react(*args, **kwargs)  # type: ignore[arg-type]
             raise ZeroDivisionError("a mistake")
 
-        broken.setattr(pipeline.engine, "react", late)
+        broken.setattr(passage.engine, "react", late)
         executor.process_event(event_id)
     waiting = event(event_id)
     assert (waiting.state, waiting.error) == (EventState.RECEIVED, "ZeroDivisionError: a mistake")
