@@ -33,8 +33,8 @@ def own_numbers(session: Session, country: str) -> OwnNumbers:
 
 
 def _of(settings: dict[str, Any], country: str) -> Iterator[str]:
-    said = [*(settings.get("numbers") or ()), *(settings.get("forwarding") or ()), settings.get("fallback")]
+    said = [*(settings.get("numbers") or ()), *(settings.get("forwarding") or ())]
     for value in said:
-        number = phone_number(str(value), settings.get("country") or country) if value else None
+        number = phone_number(str(value), settings.get("country") or country)
         if number is not None:
             yield number

@@ -91,16 +91,19 @@ def _arrive(session: Session, given: Given, here: WorkspaceSettings) -> Lead:
 
 
 def _call(session: Session, given: Given, source: Source, lead: Lead) -> list[Happening]:
+    call_id = new_id()
     call = Call(
         source_id=source.id,
         source=source,
         provider="trial",
-        provider_call_id=new_id(),
+        group_id=call_id,
+        provider_call_id=call_id,
         facts={},
         direction="inbound",
         from_number=lead.phone,
         result=given.result,
         lead_id=lead.id,
+        heard_at=clock.now(),
         created_at=clock.now(),
     )
     session.add(call)

@@ -52,7 +52,7 @@ class UserEntry(_Part):
     capacity: int | None = Field(None, ge=0, description="Most open leads at a time")
     daily: int | None = Field(None, ge=0, description="Most new leads a day")
     calendar: str | None = Field(None, description="When they work; the team's if left out, else always")
-    phone: str | None = Field(None, description="Their own telephone, in E.164: rung first, never a customer")
+    phone: str | None = Field(None, description="Their own telephone, in E.164: never a customer")
     extension: str | None = Field(
         None, pattern="^[0-9A-Za-z_.@-]{1,60}$", description="How the telephone system names them"
     )

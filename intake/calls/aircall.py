@@ -39,8 +39,6 @@ class AircallLine(LineSettings):
 
     provider: Literal["aircall"]
     token: SecretStr = Field(min_length=1, description="The webhook's token")
-    api_id: str | None = Field(None, min_length=1, description="API id, to look for lost calls")
-    api_token: SecretStr | None = Field(None, min_length=1, description="API token, to look for lost calls")
 
 
 class Aircall(CallAdapter[AircallLine]):

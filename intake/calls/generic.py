@@ -61,6 +61,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "transcript": ("transcript", "transcription"),
     "caller_name": ("caller_name", "name"),
 }
+# Where an HMAC stands with most senders.
+_HEADERS = ("x-signature", "x-signature-256", "x-webhook-signature", "x-hub-signature-256", "signature")
 _UNDER_WAY = frozenset(
     {"queued", "initiated", "started", "ringing", "in-progress", "in progress", "in_progress", "talking"}
 )
@@ -95,10 +97,10 @@ class GenericLine(LineSettings):
     provider: Literal["generic"]
     secret: SecretStr = Field(min_length=1, description="What the sender signs with")
     scheme: Literal["hmac-sha256", "standard-webhooks"] = Field(
-        "standard-webhooks", description="How it signs"
+        "hmac-sha256", description="How it signs; a secret that begins with `whsec_` says the second"
     )
-    header: str = Field(
-        "x-signature", pattern=r"^[A-Za-z0-9-]{1,60}$", description="For hmac-sha256: where it stands"
+    header: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]{1,60}$", description="For hmac-sha256: the one header that counts"
     )
     mapping: dict[Fact, Annotated[str, AfterValidator(_is_path)]] = Field(
         default_factory=dict, description="Where each fact lies, as a JSONPath"
@@ -107,9 +109,16 @@ class GenericLine(LineSettings):
         default_factory=dict, max_length=100, description="What its own words for a status mean"
     )
     timezone: TimeZone = Field("UTC", description="Of times that name none")
-    dial_url: str | None = Field(
-        None, pattern="^https?://", max_length=500, description="Where a call is asked for"
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scheme_of_the_secret(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "scheme" not in values:
+            secret = values.get("secret")
+            plain = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+            if isinstance(plain, str) and plain.startswith("whsec_"):
+                return values | {"scheme": "standard-webhooks"}
+        return values
 
     @model_validator(mode="after")
     def _key_fits(self) -> Self:
@@ -132,8 +141,10 @@ class Generic(CallAdapter[GenericLine]):
     def verify(self, delivery: Delivery, settings: GenericLine) -> None:
         """Raises Refused unless the secret signed this body; with Standard Webhooks, lately."""
         if settings.scheme == "hmac-sha256":
+            names = (settings.header.lower(),) if settings.header else _HEADERS
+            found = next((delivery.headers[name] for name in names if delivery.headers.get(name)), "")
+            given = found.removeprefix("sha256=")
             expected = signatures.hmac_sha256(settings.secret, delivery.body, form="hex")
-            given = delivery.headers.get(settings.header.lower(), "").removeprefix("sha256=")
             if hmac.compare_digest(given.lower().encode("utf-8", "replace"), expected.encode()):
                 return
             # Some write the same in base64.

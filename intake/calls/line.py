@@ -34,9 +34,6 @@ class LineSettings(SourceSettings):
     forwarding: list[str] = Field(
         default_factory=list, description="Our own numbers that calls are forwarded from, in E.164"
     )
-    fallback: str | None = Field(
-        None, description="Number that is connected where nobody can be chosen, in E.164"
-    )
     recordings: bool = Field(True, description="Whether recordings and messages are fetched and kept")
     recording_days: int = Field(365, ge=1, le=36_500, description="Days that they are kept")
     recording_hosts: list[Host] = Field(
@@ -45,13 +42,11 @@ class LineSettings(SourceSettings):
         description="Hosts they may be fetched from, beside the provider's",
     )
 
-    @field_validator("numbers", "forwarding", "fallback")
+    @field_validator("numbers", "forwarding")
     @classmethod
-    def _in_e164(cls, value: list[str] | str | None, info: ValidationInfo) -> list[str] | str | None:
+    def _in_e164(cls, values: list[str], info: ValidationInfo) -> list[str]:
         # A caller is compared with these: written in any other way, our own number would be a customer.
-        if isinstance(value, list):
-            return [_e164(each, info) for each in value]
-        return value and _e164(value, info)
+        return [_e164(value, info) for value in values]
 
 
 def _e164(value: str, info: ValidationInfo) -> str:

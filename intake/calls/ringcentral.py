@@ -31,11 +31,6 @@ class RingCentralLine(LineSettings):
 
     provider: Literal["ringcentral"]
     verification_token: SecretStr = Field(min_length=1, description="The subscription's verification token")
-    client_id: str | None = Field(
-        None, min_length=1, description="The app's client id, to renew subscriptions"
-    )
-    client_secret: SecretStr | None = Field(None, min_length=1, description="The app's client secret")
-    jwt: SecretStr | None = Field(None, min_length=1, description="A JWT credential of the account")
 
 
 class RingCentral(CallAdapter[RingCentralLine]):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from core.errors import Ignored
 from core.ids import digest
@@ -39,12 +39,6 @@ class TelnyxLine(LineSettings):
 
     provider: Literal["telnyx"]
     public_key: str = Field(description="The portal's public key, in base64")
-    api_key: SecretStr | None = Field(
-        None, min_length=1, description="To place calls and to look for lost ones"
-    )
-    connection_id: str | None = Field(
-        None, pattern="^[0-9]{1,30}$", description="The Call Control application calls are placed with"
-    )
 
     @field_validator("public_key")
     @classmethod

@@ -54,9 +54,7 @@ class ZadarmaLine(LineSettings):
 
     provider: Literal["zadarma"]
     api_secret: SecretStr = Field(min_length=1, description="The account's API secret")
-    api_key: SecretStr | None = Field(
-        None, min_length=1, description="The API key: to fetch recordings and to look for lost calls"
-    )
+    api_key: SecretStr | None = Field(None, min_length=1, description="The API key, to fetch recordings")
     timezone: TimeZone | None = Field(None, description="The account's time zone")
 
 

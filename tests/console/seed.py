@@ -128,7 +128,9 @@ def call(session: Session, of: Lead, **changes: Any) -> Call:
     """A missed call of the lead's person on the main line."""
     values: dict[str, Any] = {
         "provider": "twilio",
+        "group_id": new_id(),
         "provider_call_id": new_id(),
+        "heard_at": of.created_at,
         "direction": "inbound",
         "from_number": of.phone,
         "to_number": "+551140000000",

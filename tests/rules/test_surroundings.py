@@ -107,7 +107,9 @@ def call(session: Session, lead: Lead, result: CallResult) -> None:
         Call(
             source_id=source(session, "main", Channel.CALL).id,
             provider="twilio",
+            group_id=result.value,
             provider_call_id=result.value,
+            heard_at=clock.now(),
             facts={},
             direction="inbound",
             result=result,

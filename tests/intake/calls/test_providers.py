@@ -16,11 +16,13 @@ import pytest
 import standardwebhooks.webhooks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core import clock
 from core.errors import Refused
 from crm.call_view import CallView, derive, recordings_of, remember
 from crm.submission import CallUpdate
+from intake import signatures
 from intake.calls import BY_NAME, CallAdapter, LineSettings
 from intake.delivery import Delivery
 from tests.servers import telephony
@@ -206,3 +208,46 @@ def test_what_makes_no_sense_is_refused_or_told_in_words(name: str, body: bytes)
             adapter.verify(sent, line)
         with pytest.raises((Unreadable, Ignored, Refused)):
             adapter.parse(sent, line)
+
+
+@pytest.mark.parametrize("prefix", ["", "sha256="])
+@pytest.mark.parametrize("form", ["hex", "base64"])
+def test_a_plain_secret_means_a_plain_hmac_in_one_of_the_usual_headers(prefix: str, form: Any) -> None:
+    adapter, body = BY_NAME["generic"], b'{"call_id": "c1", "status": "missed"}'
+    line = adapter.settings.model_validate({"key": "main", "provider": "generic", "secret": "s3cret"})
+    signature = prefix + signatures.hmac_sha256(line.secret, body, form=form)
+    for header in ("x-signature", "x-webhook-signature"):
+        sent = Delivery(body, "application/json", clock.now(), headers={header: signature})
+        adapter.verify(sent, line)
+        with pytest.raises(Refused):
+            adapter.verify(replace(sent, body=body + b" "), line)
+    own = adapter.settings.model_validate(
+        {"key": "main", "provider": "generic", "secret": "s3cret", "header": "X-Own"}
+    )
+    with pytest.raises(Refused):
+        adapter.verify(sent, own)
+
+
+def test_a_mapping_finds_the_facts_where_they_lie() -> None:
+    adapter = BY_NAME["generic"]
+    line = adapter.settings.model_validate(
+        {
+            "key": "main",
+            "provider": "generic",
+            "secret": "s3cret",
+            "mapping": {"call_id": "$.Anruf.Nummer", "from": "Anruf.Von", "status": "$.Anruf.Ergebnis"},
+            "statuses": {"verpasst": "missed"},
+        }
+    )
+    body = json.dumps({"Anruf": {"Nummer": 7, "Von": "+4930123456", "Ergebnis": "verpasst"}}).encode()
+    found = adapter.parse(Delivery(body, "application/json", clock.now()), line)
+    assert (found.call_id, found.from_number, found.result, found.final) == (
+        "7",
+        "+4930123456",
+        "missed",
+        True,
+    )
+    with pytest.raises(ValidationError, match="no JSONPath"):
+        adapter.settings.model_validate(
+            {"key": "main", "provider": "generic", "secret": "x", "mapping": {"from": "$["}}
+        )
