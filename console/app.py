@@ -20,6 +20,7 @@ _OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post
 #: No form of ours is larger.
 _MOST_BYTES = 64 * 1024
 _FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
+_RECORDING = f"/recordings/<int(max={leads.LARGEST_ID}):recording_id>"
 _LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
 
 pages = Blueprint(
@@ -49,9 +50,8 @@ def mount(app: Flask, *, programs: problems.Unrouted = problems.for_programs) ->
 pages.add_url_rule("/", "home", lambda: redirect(url_for("console.leads"), 303))
 pages.add_url_rule("/leads", "leads", leads.all_leads)
 pages.add_url_rule(_LEAD, "lead", leads.one_lead)
-pages.add_url_rule(
-    f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>", "attachment", attachments.download_one
-)
+pages.add_url_rule(_FILE, "attachment", attachments.download_one)
+pages.add_url_rule(_RECORDING, "recording", attachments.hear)
 pages.add_url_rule("/forms", "forms", forms.all_forms)
 pages.add_url_rule("/new-form", "form_new", forms.edit)
 pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from models.activity import Activity, ActivityState
 from models.call import Call
@@ -144,7 +144,11 @@ def contact_points(session: Session, person_id: int) -> Sequence[ContactPoint]:
 
 def calls(session: Session, lead_id: int) -> dict[int, Call]:
     """A lead's calls by their id."""
-    found = session.scalars(select(Call).where(Call.lead_id == lead_id).options(joinedload(Call.source)))
+    found = session.scalars(
+        select(Call)
+        .where(Call.lead_id == lead_id)
+        .options(joinedload(Call.source), joinedload(Call.user), selectinload(Call.recordings))
+    )
     return {call.id: call for call in found}
 
 

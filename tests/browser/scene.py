@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from models import ActivityState, CallResult, Lead, LeadStatus
+from models.recording import Recording, RecordingState
 from tests.console import seed
 
 MINUTE = timedelta(minutes=1)
@@ -109,7 +110,22 @@ def _maria(session: Session, ana: int) -> Lead:
         "attribution": attribution,
         "consent": True,
     }
-    call = seed.call(session, lead, result=CallResult.MISSED)
+    call = seed.call(
+        session,
+        lead,
+        result=CallResult.MISSED,
+        transcript="Hello, this is Maria. Please call me back about the offer.",
+    )
+    session.add(
+        Recording(
+            call_id=call.id,
+            said="r1",
+            state=RecordingState.KEPT,
+            place="recordings/1/1",
+            kind="audio/mpeg",
+            created_at=seed.NOW,
+        )
+    )
     mail = {
         "subject": "Thank you, Maria Souza",
         "to": "maria@boavista.test",

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from console import queries
-from core import db
-from models import ContactPoint, Lead, LeadStatus, PointKind
+from core import db, storage
+from models import ContactPoint, Lead, LeadStatus, PointKind, Recording, RecordingState
 from tests.browser import scene
 from tests.console import seed
 
@@ -172,4 +172,31 @@ def test_a_page_takes_as_many_queries_however_much_has_happened(
         assert ana.get("/leads/1").status_code == 200
         event.remove(database.engine, "before_cursor_execute", count)
         counts.append(len(asked))
-    assert counts[0] == counts[1] < 15
+    assert counts[0] == counts[1] < 16
+
+
+def test_a_recording_is_played_where_it_is_kept_and_told_of_where_it_is_not(
+    ana: FlaskClient, database: db.Database
+) -> None:
+    storage.put("recordings/1/1", b"ID3" + bytes(300))
+    with db.unit_of_work() as session:
+        lead = seed.lead(session, owner_id=1, phone="+5511987654321")
+        made = seed.call(session, lead, transcript="Please <b>call</b> me", answered_by="101")
+        kept, away = (
+            Recording(call_id=made.id, said=said, state=state, created_at=seed.NOW, error=error)
+            for said, state, error in (
+                ("a", RecordingState.KEPT, ""),
+                ("b", RecordingState.FAILED, "answered 404"),
+            )
+        )
+        kept.place, kept.kind, kept.size = "recordings/1/1", "audio/mpeg", 303
+        session.add_all([kept, away])
+        seed.entry(session, lead, "call", "Call", data={"call": made.id})
+    page = " ".join(ana.get("/leads/1").text.split())
+    assert 'src="/recordings/1"' in page
+    assert "could not be fetched (answered 404)" in page
+    assert "Please &lt;b&gt;call&lt;/b&gt; me" in page
+    part = ana.get("/recordings/1", headers={"Range": "bytes=0-2"})
+    assert (part.status_code, part.data, part.mimetype) == (206, b"ID3", "audio/mpeg")
+    assert ana.get("/recordings/2").status_code == 404
+    assert ana.application.test_client().get("/recordings/1").status_code in (302, 303, 401)

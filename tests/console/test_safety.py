@@ -155,7 +155,8 @@ def test_every_page_forbids_scripts_frames_and_copies(ana: FlaskClient) -> None:
     for answer in pages(ana):
         policy = answer.headers["Content-Security-Policy"]
         assert policy == (
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+            "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
+            "form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
         assert answer.headers["Cache-Control"] == "no-store"
