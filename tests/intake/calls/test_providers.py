@@ -74,7 +74,11 @@ def view(updates: list[CallUpdate]) -> tuple[CallView, list[str]]:
     return derive(facts), recordings_of(facts)
 
 
-@pytest.fixture(params=CALLS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def _name_of(file: Path) -> str:
+    return f"{file.parent.name}-{file.stem}"
+
+
+@pytest.fixture(params=CALLS, ids=_name_of)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     made = Case(request.param)
     with clock.frozen(made.at):
@@ -124,9 +128,9 @@ def test_nothing_but_what_was_signed_is_let_in(case: Case) -> None:
                 case.adapter.verify(wrong, case.line)
 
 
-def test_a_stale_signature_is_refused(case: Case) -> None:
-    if case.provider not in ("vonage", "telnyx"):
-        pytest.skip("no time is signed")
+@pytest.mark.parametrize("file", [f for f in CALLS if f.parent.name in ("vonage", "telnyx")], ids=_name_of)
+def test_a_stale_signature_is_refused(file: Path) -> None:
+    case = Case(file)
     for sent in case.deliveries:
         for off in (-301, 301):
             late = replace(sent, received_at=sent.received_at + timedelta(seconds=off))
