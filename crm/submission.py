@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from crm.mail_facts import MailFacts
 from models.call import CallResult
 from models.source import Channel
 
@@ -38,6 +39,7 @@ class Submission:
 
     `fields` are the custom fields that the source declares, `extra` whatever else was sent,
     `consent` says whether all that had to be agreed to was, None where the sender was not asked.
+    `mail` is what is known of the mail it came by, None for other channels.
     """
 
     channel: Channel
@@ -54,6 +56,7 @@ class Submission:
     consent: bool | None = None
     consents: tuple[Consent, ...] = ()
     files: tuple[UploadedFile, ...] = ()
+    mail: MailFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.ids import digest
+from crm.mail_facts import Bounce, OutOfOffice
 from crm.submission import CallUpdate, Submission
 from intake.delivery import Delivery
 from intake.errand import Errand
@@ -52,7 +53,7 @@ class Adapter(Generic[S]):
         """What must be done outside before the delivery can be read; None where nothing has to."""
         return None
 
-    def parse(self, delivery: Delivery, settings: S) -> Submission | CallUpdate:
+    def parse(self, delivery: Delivery, settings: S) -> Submission | CallUpdate | Bounce | OutOfOffice:
         """What the delivery says.
 
         Raises Unreadable for what cannot be understood, Ignored for what asks for nothing.

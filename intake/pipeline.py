@@ -12,6 +12,7 @@ from core.errors import Invalid, PortariaError, Quarantined, Unavailable, Unread
 from core.metrics import LAG, PROCESSED
 from crm import attachments, consents, workspace
 from crm.contact_points import phone_number
+from crm.mail_facts import Bounce, OutOfOffice
 from crm.submission import CallUpdate, Submission
 from intake import call_effects, calls, confirmation, files, journal, screening, whereabouts
 from intake.adapter import Adapter
@@ -76,7 +77,7 @@ def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submissio
     if (errand := adapter.errand(delivery, settings)) is not None:
         raise Needed(errand)
     try:
-        found = adapter.parse(delivery, settings)
+        found = _apart(adapter.parse(delivery, settings))
     except Quarantined as verdict:
         if not (delivery.facts.get(RELEASED) and isinstance(verdict.submission, Submission)):
             raise
@@ -88,12 +89,19 @@ def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submissio
     return found
 
 
+def _apart(found: Submission | CallUpdate | Bounce | OutOfOffice) -> Submission | CallUpdate:
+    # What a machine says of our own mails is no enquiry, but a person may take it for one.
+    if isinstance(found, Bounce | OutOfOffice):
+        raise Quarantined(found.reason, found.submission)
+    return found
+
+
 def preview(session: Session, event: InboundEvent) -> Submission | None:
     """What the event would say if it were an enquiry; None where that cannot be told. Nothing is written."""
     adapter = ADAPTERS[event.adapter]
     try:
         settings = _settings(session, session.get_one(Source, event.source_id), adapter)
-        found = adapter.parse(_delivery(event), settings)
+        found = _apart(adapter.parse(_delivery(event), settings))
     except Quarantined as verdict:
         return verdict.submission if isinstance(verdict.submission, Submission) else None
     except PortariaError:

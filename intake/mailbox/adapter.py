@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from core.errors import Quarantined, Unreadable
 from core.ids import digest
+from crm.mail_facts import Automatic, Bounce, MailAddress, MailFacts, OutOfOffice
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
@@ -38,21 +39,22 @@ class Mailbox(Adapter[MailboxSettings]):
         found = _MESSAGE_ID.search(head)
         return f"mail:{digest(found[1] if found else b'', delivery.body)}"
 
-    def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission:
+    def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Bounce | OutOfOffice:
         """The sender as the person, the subject as the title, the text as the message."""
         if error := delivery.facts.get("fetch_error"):
             raise Unreadable(f"the server would not give this message: {error}")
         mail = read(delivery.body)
-        reason = _not_an_enquiry(mail)
-        if reason and not mail.from_address:
-            raise Quarantined(reason)
+        verdict = _not_an_enquiry(mail)
+        if verdict and not mail.from_address:
+            raise Quarantined(verdict[1])
         if not mail.from_address:
             raise Unreadable("nobody is named as its sender")
+        facts = _facts(mail, verdict[0] if verdict else None)
         extra = {
             "message_id": mail.message_id,
             "date": mail.date.isoformat() if mail.date else None,
             "to": list(mail.to),
-            "reply_to": mail.reply_to if mail.reply_to != mail.from_address else "",
+            "reply_to": facts.reply_to.address if facts.reply_to else "",
             "attachments": [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments],
             "truncated": delivery.facts.get("truncated"),
         }
@@ -64,20 +66,48 @@ class Mailbox(Adapter[MailboxSettings]):
             title=mail.subject[:300],
             message=mail.text,
             extra={name: value for name, value in extra.items() if value},
+            mail=facts,
         )
-        if reason:
-            raise Quarantined(reason, submission)
-        return submission
+        return _told(facts, mail, verdict[1], submission) if verdict else submission
 
 
-def _not_an_enquiry(mail: MailMessage) -> str | None:
-    """Why this is a machine's mail; None for a person's (RFC 3834 section 5, RFC 3464)."""
-    if mail.auto_submitted.startswith("auto-"):
-        return f"it is automatic: Auto-Submitted is {mail.auto_submitted}"
+def _told(facts: MailFacts, mail: MailMessage, reason: str, submission: Submission) -> Bounce | OutOfOffice:
+    """A machine's mail as what it tells. Raises Quarantined for what tells nothing of our own."""
+    if facts.automatic is Automatic.BOUNCE:
+        return Bounce(facts, (), reason, submission)
+    if facts.automatic is Automatic.OUT_OF_OFFICE:
+        return OutOfOffice(facts, facts.sender, reason, submission, None, mail.in_reply_to, mail.text)
+    raise Quarantined(reason, submission)
+
+
+def _facts(mail: MailMessage, automatic: Automatic | None) -> MailFacts:
+    to = tuple(MailAddress("", address) for address in mail.to)
+    return MailFacts(
+        message_id=mail.message_id,
+        sender=MailAddress(mail.from_name, mail.from_address),
+        subject=mail.subject,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        reply_to=MailAddress("", mail.reply_to) if mail.reply_to not in ("", mail.from_address) else None,
+        to=to,
+        recipients=mail.to,
+        date=mail.date,
+        text=mail.text,
+        whole_text=mail.text,
+        automatic=automatic,
+    )
+
+
+def _not_an_enquiry(mail: MailMessage) -> tuple[Automatic, str] | None:
+    """What machine wrote this, and how it shows; None for a person's (RFC 3834 section 5, RFC 3464)."""
     if ".portaria@" in mail.message_id:
-        return "it is our own mail coming back"
+        return Automatic.OWN, "it is our own mail coming back"
+    if mail.auto_submitted.startswith("auto-replied"):
+        return Automatic.REPLY, f"it is automatic: Auto-Submitted is {mail.auto_submitted}"
+    if mail.auto_submitted.startswith("auto-"):
+        return Automatic.NOTICE, f"it is automatic: Auto-Submitted is {mail.auto_submitted}"
     if mail.null_return_path:
-        return "it is a bounce: it has no return path"
+        return Automatic.BOUNCE, "it is a bounce: it has no return path"
     if mail.is_report:
-        return "it is a report about a mail's delivery"
+        return Automatic.BOUNCE, "it is a report about a mail's delivery"
     return None

@@ -32,9 +32,12 @@ HEAD = b"From: ana@client.test\r\nSubject: Hi\r\n"
 
 
 def parse(raw: bytes) -> Submission:
-    return Mailbox().parse(
+    found = Mailbox().parse(
         Delivery(body=raw, content_type="message/rfc822", received_at=clock.now()), SETTINGS
     )
+    if isinstance(found, Submission):
+        return found
+    raise Quarantined(found.reason, found.submission)
 
 
 def summary(raw: bytes) -> dict[str, Any]:
