@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from crm import timeline
+from crm.element import Element, element_of, place_of
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.lead import Lead
@@ -20,7 +21,7 @@ _ANSWERS = ("call", "meeting", "email")
 
 def plan(
     session: Session,
-    lead: Lead,
+    element: Element,
     *,
     type: str,  # noqa: A002  the field's name everywhere
     subject: str,
@@ -28,13 +29,17 @@ def plan(
     actor: str,
     effect_key: str | None = None,
 ) -> Activity:
-    """Plans an activity for the lead's owner."""
+    """Plans an activity for the element's owner."""
+    place = place_of(element)
     activity = Activity(
         type=type,
         subject=subject,
         due_at=due_at,
-        owner_id=lead.owner_id,
-        lead_id=lead.id,
+        owner_id=element.owner_id,
+        lead_id=place.lead_id,
+        contact_id=place.contact_id,
+        company_id=place.company_id,
+        deal_id=place.deal_id,
         created_at=clock.now(),
         effect_key=effect_key,
     )
@@ -42,7 +47,7 @@ def plan(
     session.flush()
     timeline.record(
         session,
-        lead,
+        element,
         kind="activity_planned",
         summary=f"{type.capitalize()} planned: {subject}",
         actor=actor,
@@ -77,19 +82,21 @@ def _end(
     activity.state = state
     activity.done_at = clock.now()
     activity.outcome = outcome or activity.outcome
-    lead = session.get(Lead, activity.lead_id) if activity.lead_id is not None else None
-    if lead is None:
+    element = element_of(session, activity)
+    if element is None:
         return []
     timeline.record(
         session,
-        lead,
+        element,
         kind=f"activity_{state.value}",
         summary=f"{activity.type.capitalize()} {state.value}: {activity.subject}"
         + (f" ({outcome})" if outcome else ""),
         actor=actor,
         data={"activity": activity.id, "outcome": outcome},
     )
-    done = state is ActivityState.DONE
+    if not isinstance(element, Lead):
+        return []
+    lead, done = element, state is ActivityState.DONE
     if done and activity.type in _ANSWERS and not actor.startswith("rule:"):
         lead.first_response_at = lead.first_response_at or clock.now()
     return [Happening("activity.completed", lead, activity=activity)] if done else []

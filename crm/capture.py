@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -13,6 +14,7 @@ from crm.contact_points import Point, email_address, email_point, phone_number, 
 from crm.happening import Happening
 from crm.identity import identify
 from crm.submission import Submission
+from models.contact import Contact
 from models.lead import Lead, LeadStatus
 from models.source import Channel, Source
 
@@ -52,6 +54,8 @@ def capture(
         _fill(lead, submission, email, phone)
     else:
         lead, created = _new(session, submission, source, who.person_id, email, phone), True
+        if who.known and (contact := _contact(session, who.person_id)) is not None:
+            lead.contact_id, lead.company_id = contact.id, contact.company_id
     timeline.record(
         session,
         lead,
@@ -102,6 +106,10 @@ def _new(
     session.add(lead)
     session.flush()
     return lead
+
+
+def _contact(session: Session, person_id: int) -> Contact | None:
+    return session.scalars(select(Contact).where(Contact.person_id == person_id)).one_or_none()
 
 
 def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | None) -> None:

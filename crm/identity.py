@@ -13,6 +13,7 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from crm.contact_points import Point
+from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
 from models.lead import Lead
 
@@ -49,6 +50,8 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
         fitting = [o for o in owners if not addresses or o not in with_address]
         person_id = fitting[0] if fitting else _new(session)
     absorbed = tuple(o for o in owners if o != person_id and o not in with_address)
+    if absorbed:
+        absorbed = _without_two_contacts(session, person_id, absorbed)
     for other in absorbed:
         _absorb(session, person_id, other)
     taken = {p for p in points if p in known and known[p] != person_id and known[p] not in absorbed}
@@ -96,6 +99,20 @@ def _with_address(session: Session, person_ids: Sequence[int]) -> set[int]:
     )
 
 
+def _without_two_contacts(session: Session, person_id: int, others: Sequence[int]) -> tuple[int, ...]:
+    """Those who can become part of the person: two for whom there are contacts are for people to merge."""
+    chosen = select(Contact.person_id).where(Contact.person_id.in_([person_id, *others]))
+    with_contact = set(session.scalars(chosen))
+    has_one = person_id in with_contact
+    kept = []
+    for other in others:
+        if other in with_contact and has_one:
+            continue
+        has_one = has_one or other in with_contact
+        kept.append(other)
+    return tuple(kept)
+
+
 def _new(session: Session) -> int:
     person = Person()
     session.add(person)
@@ -104,7 +121,7 @@ def _new(session: Session) -> int:
 
 
 def _absorb(session: Session, person_id: int, other: int) -> None:
-    for column in (ContactPoint, Lead):
+    for column in (ContactPoint, Lead, Contact):
         session.execute(update(column).where(column.person_id == other).values(person_id=person_id))
     session.delete(session.get_one(Person, other))
     session.flush()

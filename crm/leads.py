@@ -15,6 +15,7 @@ from models.activity import Activity, ActivityState
 from models.attachment import Attachment
 from models.call import Call
 from models.consent import ConsentGiven
+from models.deal import Deal
 from models.inbound import InboundEvent
 from models.lead import OPEN, Lead, LeadStatus
 from models.rule import Run, Trace
@@ -174,7 +175,7 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
         )
         .values(state=ActivityState.CANCELLED, outcome=f"merged into lead {lead.id}", done_at=clock.now())
     )
-    for table in (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven):
+    for table in (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven, Deal):
         session.execute(update(table).where(table.lead_id == other.id).values(lead_id=lead.id))
     if lead.owner_id is not None:
         session.execute(
@@ -182,7 +183,7 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
             .where(Activity.lead_id == lead.id, Activity.state == ActivityState.PLANNED)
             .values(owner_id=lead.owner_id)
         )
-    for field in ("name", "email", "phone", "company", "message"):
+    for field in ("name", "email", "phone", "company", "message", "contact_id", "company_id"):
         if not getattr(lead, field):
             setattr(lead, field, getattr(other, field))
     lead.fields = {**other.fields, **lead.fields}

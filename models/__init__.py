@@ -4,14 +4,19 @@ from models.activity import Activity, ActivityState
 from models.attachment import Attachment
 from models.base import Base
 from models.call import Call, CallResult
+from models.company import Company
 from models.consent import ConsentGiven
+from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
+from models.deal import Deal, DealContact, DealLine, StageStay
 from models.form_print import FormPrint
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.mailbox import MailboxPosition
 from models.offer import Offer, OfferState
+from models.pipeline import Pipeline, Stage, StageGroup
+from models.product import Product
 from models.recording import Recording, RecordingState
 from models.rule import CronRule, Rotation, RulesetVersion, Run, RunState, StepRow, StepState, Trace
 from models.sla import SlaClock, SlaState
@@ -30,9 +35,14 @@ __all__ = [
     "Call",
     "CallResult",
     "Channel",
+    "Company",
     "ConsentGiven",
+    "Contact",
     "ContactPoint",
     "CronRule",
+    "Deal",
+    "DealContact",
+    "DealLine",
     "EventState",
     "FormPrint",
     "InboundEvent",
@@ -44,7 +54,9 @@ __all__ = [
     "Offer",
     "OfferState",
     "Person",
+    "Pipeline",
     "PointKind",
+    "Product",
     "Recording",
     "RecordingState",
     "Role",
@@ -55,6 +67,9 @@ __all__ = [
     "SlaClock",
     "SlaState",
     "Source",
+    "Stage",
+    "StageGroup",
+    "StageStay",
     "StepRow",
     "StepState",
     "Team",

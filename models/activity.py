@@ -43,8 +43,9 @@ class Activity(Base):
     outcome: Mapped[str | None]
     urgency: Mapped[int] = mapped_column(default=0)
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
-    deal_id: Mapped[int | None] = mapped_column(Key)
-    contact_id: Mapped[int | None] = mapped_column(Key)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
     created_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     # What rules were told of it: 0 nothing, 1 that it is due, 2 that it is overdue.

@@ -17,7 +17,10 @@ class Attachment(Base):
     __table_args__ = (UniqueConstraint("event_id", "position"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"), index=True)
     event_id: Mapped[str] = mapped_column(UuidText)
     position: Mapped[int]
     name: Mapped[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Enum,
     Integer,
     MetaData,
+    Numeric,
     String,
     Text,
     TypeDecorator,
@@ -21,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeEngine
 
 #: A primary key that counts up. SQLite only counts up by itself in a plain INTEGER.
 Key = BigInteger().with_variant(Integer(), "sqlite")
@@ -48,6 +51,32 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Exact(TypeDecorator[Decimal]):
+    """An exact number with so many decimal places; SQLite, which knows none, stores its smallest parts."""
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, places: int = 4) -> None:
+        self.places = places
+        super().__init__(20, places)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else Numeric(20, self.places)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(value.scaleb(self.places).to_integral_value(ROUND_HALF_UP))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        exact = value if isinstance(value, Decimal) else Decimal(str(value))
+        return exact.scaleb(-self.places) if dialect.name == "sqlite" else exact
+
+
 def states(kind: type[StrEnum]) -> Enum:
     """A column type that stores the values of this enumeration as plain text."""
     return Enum(
@@ -73,6 +102,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012  read by SQLAlchemy, never changed
         datetime: Moment(),
+        Decimal: Exact(),
         str: Text(),
         dict[str, Any]: Json,
         list[Any]: Json,

@@ -69,7 +69,9 @@ class Call(Base):
     # When the last event of it came.
     heard_at: Mapped[datetime]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
-    contact_id: Mapped[int | None] = mapped_column(Key)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"), index=True)
     # Whether rules were told that it began.
     start_told: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, states
 
@@ -23,6 +23,8 @@ class Person(Base):
     __tablename__ = "person"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
+
+    points: Mapped[list[ContactPoint]] = relationship(viewonly=True, order_by="ContactPoint.id")
 
 
 class ContactPoint(Base):

@@ -40,6 +40,11 @@ class Lead(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     title: Mapped[str]
     status: Mapped[LeadStatus] = mapped_column(states(LeadStatus), default=LeadStatus.NEW)
+    # One of the workspace's own open statuses, while `status` is in_progress.
+    own_status: Mapped[str | None] = mapped_column(Word)
+    # When and why it was closed: as junk, or by converting it.
+    closed_at: Mapped[datetime | None]
+    closing_reason: Mapped[str | None]
     channel: Mapped[Channel] = mapped_column(states(Channel))
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), index=True)
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
@@ -67,8 +72,8 @@ class Lead(Base):
     alarmed_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime]
     first_response_at: Mapped[datetime | None]
-    contact_id: Mapped[int | None] = mapped_column(Key)
-    company_id: Mapped[int | None] = mapped_column(Key)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"))
 
     owner: Mapped[User | None] = relationship()

@@ -12,10 +12,18 @@ from models.base import Base, Key, UuidText, Word
 
 
 class TimelineEntry(Base):
-    """One happening; append-only, written by crm.timeline alone."""
+    """One happening; append-only, written by crm.timeline alone.
+
+    It stands on every element it concerns: what happens to a deal is also on its contact and company.
+    """
 
     __tablename__ = "timeline_entry"
-    __table_args__ = (Index("ix_timeline_entry_lead_id_id", "lead_id", "id"),)
+    __table_args__ = (
+        Index("ix_timeline_entry_lead_id_id", "lead_id", "id"),
+        Index("ix_timeline_entry_contact_id_id", "contact_id", "id"),
+        Index("ix_timeline_entry_company_id_id", "company_id", "id"),
+        Index("ix_timeline_entry_deal_id_id", "deal_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     at: Mapped[datetime]
@@ -25,5 +33,9 @@ class TimelineEntry(Base):
     # Who did it: 'user:7', 'rule:Enterprise enquiries', 'service'.
     actor: Mapped[str]
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"))
-    contact_id: Mapped[int | None] = mapped_column(Key)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
+    company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"))
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"))
     event_id: Mapped[str | None] = mapped_column(UuidText)
+    # Whether somebody wants it at the top.
+    pinned: Mapped[bool] = mapped_column(default=False)

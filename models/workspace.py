@@ -23,6 +23,8 @@ class WorkspaceRow(Base):
     sla: Mapped[list[Any]] = mapped_column(default=list)
     # How text messages are sent, with secrets sealed: see rules.sms.
     sms: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Reasons, currencies, custom fields and what else the CRM is set up with: see crm.catalogue.
+    crm: Mapped[dict[str, Any]] = mapped_column(default=dict)
     ruleset_version_id: Mapped[int | None] = mapped_column(Key)
 
 

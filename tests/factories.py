@@ -9,11 +9,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import db
+from core import clock, db
 from core.ids import new_id
 from crm import workspace
 from crm.capture import Capture, capture
 from crm.submission import Submission
+from models.contact import Contact
+from models.contact_point import Person
+from models.deal import Deal
+from models.lead import Lead
+from models.pipeline import Pipeline, Stage, StageGroup
 from models.source import Channel, Source
 from rules import engine
 from workspace.apply import Change, apply
@@ -83,3 +88,38 @@ def enquire(
     captured = capture(session, made, source=source(session, key), event_id=event_id, country=here.country)
     engine.react(session, captured.happenings, workspace=here, event_id=event_id)
     return captured
+
+
+def contact(session: Session, *, lead: Lead | None = None, **values: Any) -> Contact:
+    """A contact: the person of this lead, or somebody new."""
+    if lead is None:
+        person = Person()
+        session.add(person)
+        session.flush()
+    now = clock.now()
+    given = {"name": lead.name if lead else "Rui Prado", "created_at": now, "updated_at": now}
+    made = Contact(person_id=lead.person_id if lead else person.id, **(given | values))
+    session.add(made)
+    session.flush()
+    return made
+
+
+def deal(session: Session, *, stage: str = "new", **values: Any) -> Deal:
+    """A deal in a pipeline of stages named new, won and lost, made where it is missing."""
+    pipeline = session.scalars(select(Pipeline).where(Pipeline.key == "test")).one_or_none()
+    if pipeline is None:
+        pipeline = Pipeline(key="test", name="Test")
+        groups = {"new": StageGroup.OPEN, "won": StageGroup.WON, "lost": StageGroup.LOST}
+        pipeline.stages = [Stage(key=key, name=key, group=group) for key, group in groups.items()]
+        session.add(pipeline)
+        session.flush()
+    chosen = next(s for s in pipeline.stages if s.key == stage)
+    now = clock.now()
+    given = {
+        "title": "A deal", "pipeline_id": pipeline.id, "stage_id": chosen.id, "state": chosen.group,
+        "currency": "BRL", "created_at": now, "updated_at": now, "stage_since": now,
+    }  # fmt: skip
+    made = Deal(**(given | values))
+    session.add(made)
+    session.flush()
+    return made

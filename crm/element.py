@@ -1,0 +1,48 @@
+"""The elements of the CRM, and the columns by which everything else hangs on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from models.activity import Activity
+from models.call import Call
+from models.company import Company
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import Lead
+
+Element = Lead | Contact | Company | Deal
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something that happens to an element stands: on the element, and on those around it."""
+
+    lead_id: int | None = None
+    contact_id: int | None = None
+    company_id: int | None = None
+    deal_id: int | None = None
+
+
+def place_of(element: Element) -> Place:
+    """The element's place. What happens to a lead or a deal is also its contact's and its company's."""
+    if isinstance(element, Lead):
+        return Place(lead_id=element.id, contact_id=element.contact_id, company_id=element.company_id)
+    if isinstance(element, Deal):
+        return Place(deal_id=element.id, contact_id=element.contact_id, company_id=element.company_id)
+    if isinstance(element, Contact):
+        return Place(contact_id=element.id, company_id=element.company_id)
+    return Place(company_id=element.id)
+
+
+def element_of(session: Session, row: Activity | Call) -> Element | None:
+    """What a row hangs on first: its lead, else its deal, its contact, its company."""
+    if row.lead_id is not None:
+        return session.get(Lead, row.lead_id)
+    if row.deal_id is not None:
+        return session.get(Deal, row.deal_id)
+    if row.contact_id is not None:
+        return session.get(Contact, row.contact_id)
+    return session.get(Company, row.company_id) if row.company_id is not None else None
