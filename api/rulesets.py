@@ -100,6 +100,7 @@ class Backtest(BaseModel):
     leads: int
     owner_changes: int
     unassigned: dict[str, int]
+    waited: dict[str, int] = Field(description="Leads that nobody could have when they came")
     activities: dict[str, int]
     rules: dict[str, dict[str, int]]
     people: dict[str, dict[str, int]]

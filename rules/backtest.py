@@ -1,13 +1,13 @@
 """Tries a draft of the rules on the leads of the last days. Nothing is written.
 
 Each lead is taken as it was when it came: from its first submission on the timeline. Both sets of rules
-go over the same leads, so that what differs is the rules' doing; turns and loads begin anew.
+go over the same leads, so that what differs is the rules' doing; turns begin anew.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,19 +20,19 @@ from sqlalchemy.orm import Session
 from core import clock
 from crm import workspace
 from models.call import Call
-from models.lead import Lead
+from models.lead import OPEN, Lead
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import User
 from rules import facts
-from rules.outlook import Outlook, People, look_ahead
 from rules.ruleset import active
-from rules.schema import Rule, by_trigger, read
+from rules.schema import by_trigger, read
+from rules.side import Side
+from rules.staff import Staff
 from rules.surroundings import Reference
 
 _CHUNK = 1000
 _ARRIVAL = {"form": ("form.submitted",), "email": ("email.received",)}
-Rules = Mapping[str, Sequence[Rule]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ class Backtest:
     since: datetime
     leads: int = 0
     moved: list[Moved] = field(default_factory=list)
-    unassigned_now: int = 0
-    unassigned_draft: int = 0
+    unassigned: list[int] = field(default_factory=lambda: [0, 0])
+    #: Leads that nobody could have when they came.
+    waited: list[int] = field(default_factory=lambda: [0, 0])
     rules: dict[str, list[int]] = field(default_factory=dict)
     people: dict[str, list[int]] = field(default_factory=dict)
     activities: list[int] = field(default_factory=lambda: [0, 0])
@@ -68,7 +69,8 @@ class Backtest:
             "since": self.since.isoformat(),
             "leads": self.leads,
             "owner_changes": len(self.moved),
-            "unassigned": {"now": self.unassigned_now, "draft": self.unassigned_draft},
+            "unassigned": _pair(self.unassigned),
+            "waited": _pair(self.waited),
             "activities": _pair(self.activities),
             "rules": {name: _pair(counts) for name, counts in sorted(self.rules.items())},
             "people": {name: _pair(counts) for name, counts in sorted(self.people.items())},
@@ -97,47 +99,56 @@ def backtest(session: Session, draft: Sequence[Any], *, days: int) -> Backtest:
     found = Backtest(clock.now() - timedelta(days=days))
     rules, _ = read(draft)
     present = active(session)
-    sides: tuple[Rules, Rules] = (present.rules if present else {}, by_trigger(rules))
-    people = (People(session), People(session))
-    reference = Reference(session, workspace.load(session))
-    for side, names in enumerate({r.name for g in s.values() for r in g} for s in sides):
-        for name in names:
-            found.rules.setdefault(name, [0, 0])[side] = 0
+    here = workspace.load(session)
+    sides = (
+        Side(present.rules if present else {}, Staff(session, here, found.since)),
+        Side(by_trigger(rules), Staff(session, here, found.since)),
+    )
+    reference = Reference(session, here)
+    rows = []
     for row, seen, triggers in _leads(session, found.since):
-        views = []
         around = reference.around(person_id=row.person_id, now=row.created_at)
-        for side in (0, 1):
-            view = Outlook({**seen, "lead": {**seen["lead"]}}, people[side], around)
-            look_ahead(sides[side], view, triggers)
-            for to in (seen["team"], seen["catch_all"]):
-                if view.owner is None and to is not None:
-                    view.give(people[side].named(to) if "@" in to else people[side].next_of(to))
-            views.append(view)
-            for name in set(view.matched):
-                found.rules.setdefault(name, [0, 0])[side] += 1
-            found.people.setdefault(view.owner or "(nobody)", [0, 0])[side] += 1
-            found.activities[side] += view.activities
-        _count(found, row, views)
+        closed_at = None if row.status in OPEN else row.updated_at
+        for side in sides:
+            side.arrive(
+                {**seen, "lead": {**seen["lead"]}},
+                around,
+                triggers,
+                person_id=row.person_id,
+                closed_at=closed_at,
+            )
+        rows.append(row)
+    for number, side in enumerate(sides):
+        side.end(clock.now())
+        _count(found, side, number)
+    for row, now, draft_ in zip(rows, sides[0].passed, sides[1].passed, strict=True):
+        if now.owner != draft_.owner:
+            found.moved.append(
+                Moved(
+                    row.id,
+                    row.title,
+                    row.created_at,
+                    row.owner,
+                    now.owner,
+                    draft_.owner,
+                    tuple(now.matched),
+                    tuple(draft_.matched),
+                )
+            )
+    found.leads = len(rows)
     return found
 
 
-def _count(found: Backtest, row: Any, views: Sequence[Outlook]) -> None:
-    now, draft = views
-    found.leads += 1
-    found.unassigned_now += now.owner is None
-    found.unassigned_draft += draft.owner is None
-    if now.owner != draft.owner:
-        moved = Moved(
-            row.id,
-            row.title,
-            row.created_at,
-            row.owner,
-            now.owner,
-            draft.owner,
-            tuple(now.matched),
-            tuple(draft.matched),
-        )
-        found.moved.append(moved)
+def _count(found: Backtest, side: Side, number: int) -> None:
+    for name in {rule.name for group in side.rules.values() for rule in group}:
+        found.rules.setdefault(name, [0, 0])
+    for view in side.passed:
+        for name in set(view.matched):
+            found.rules.setdefault(name, [0, 0])[number] += 1
+        found.people.setdefault(view.owner or "(nobody)", [0, 0])[number] += 1
+        found.activities[number] += view.activities
+        found.waited[number] += view.waited
+        found.unassigned[number] += view.owner is None and view.is_open
 
 
 def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, Any], list[str]]]:
@@ -162,6 +173,8 @@ def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, A
                 Lead.email,
                 Lead.phone,
                 Lead.created_at,
+                Lead.updated_at,
+                Lead.status,
                 Lead.person_id,
                 User.email.label("owner"),
                 TimelineEntry.data,
@@ -225,7 +238,8 @@ def _first_calls(session: Session, lead_ids: Sequence[int]) -> dict[int, Call]:
 def as_table(found: Backtest) -> Iterator[str]:
     """For people, line by line."""
     yield f"{found.leads} leads since {found.since:%Y-%m-%d}: {len(found.moved)} would go to somebody else"
-    yield f"without an owner: {found.unassigned_now} now, {found.unassigned_draft} with the draft"
+    yield f"without an owner: {found.unassigned[0]} now, {found.unassigned[1]} with the draft"
+    yield f"waited for somebody: {found.waited[0]} now, {found.waited[1]} with the draft"
     yield f"activities planned: {found.activities[0]} now, {found.activities[1]} with the draft"
     for title, counted in (("rule", found.rules), ("person", found.people)):
         width = max([len(title), *map(len, counted)])

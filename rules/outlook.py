@@ -7,74 +7,24 @@ lies after a wait, and what is sent, is beyond the outlook.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid
-from models.user import Team, TeamMember, User
-from models.workspace import Territory
-from rules.facts import look_up
+from models.lead import OPEN
 from rules.sight import Sight
 from rules.workings import Surroundings
 
+if TYPE_CHECKING:
+    from rules.assignment.wish import Wish
+    from rules.staff import Staff
+
 #: As in the engine: a rule that is started by a step, whose rule was started by a step …
 DEEPEST = 5
-
-
-class People:
-    """Who can be given leads, with turns of their own."""
-
-    def __init__(self, session: Session) -> None:
-        users = session.execute(select(User.email, User.active, User.weight, User.skills)).all()
-        self.active = {row.email for row in users if row.active}
-        self._weights = {row.email: row.weight for row in users}
-        self._skills = {row.email: set(row.skills) for row in users}
-        rows = session.execute(
-            select(Team.key, User.email)
-            .join(TeamMember, TeamMember.team_id == Team.id)
-            .join(User, User.id == TeamMember.user_id)
-            .where(Team.active, User.active)
-            .order_by(Team.key, TeamMember.position)
-        ).all()
-        self.teams: dict[str, list[str]] = {}
-        for key, email in rows:
-            self.teams.setdefault(key, []).append(email)
-        self._territories = {t.key: t.settings for t in session.scalars(select(Territory))}
-        self._given: Counter[tuple[str, str]] = Counter()
-
-    def named(self, email: str) -> str | None:
-        """This user, where they work here."""
-        return email.lower() if email.lower() in self.active else None
-
-    def next_of(self, team: str, *, skill: str | None = None, weighted: bool = False) -> str | None:
-        """Whoever of the team has had least of their share."""
-        members = [m for m in self.teams.get(team, ()) if skill is None or skill in self._skills[m]]
-        if weighted and any(self._weights[m] for m in members):
-            members = [m for m in members if self._weights[m]]
-        if not members:
-            return None
-        chosen = min(
-            members, key=lambda m: (self._given[team, m] + 1) / (self._weights[m] if weighted else 1)
-        )
-        self._given[team, chosen] += 1
-        return chosen
-
-    def of_territory(self, key: str, facts: Mapping[str, Any]) -> str | None:
-        """Whoever has the territory that the facts name."""
-        settings = self._territories.get(key)
-        if settings is None:
-            return None
-        said = str(look_up(facts, settings["by"]) or "").strip().casefold()
-        named = {str(k).strip().casefold(): to for k, to in settings["table"].items()}
-        to = named.get(said) or settings.get("default")
-        if to is None:
-            return None
-        return self.named(to) if "@" in to else self.next_of(to)
+_OPEN = tuple(status.value for status in OPEN)
 
 
 @dataclass
@@ -82,8 +32,13 @@ class Outlook:
     """A lead as it would become. `facts` are changed as steps would change the lead."""
 
     facts: dict[str, Any]
-    people: People
+    staff: Staff
     around: Surroundings
+    person_id: int
+    closed_at: datetime | None
+    # Whom a rule wanted, as long as nobody of them can have it.
+    wish: Wish | None = None
+    waited: bool = False
     matched: list[str] = field(default_factory=list)
     activities: int = 0
     happened: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -100,17 +55,26 @@ class Outlook:
         found: str | None = self.lead["owner"]
         return found
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still needs somebody."""
+        return self.lead["status"] in _OPEN
+
     def sight(self, more: Mapping[str, Any] | None = None) -> Sight:
         """What a condition sees of it, with what else there is to see in its place."""
         changes = self.facts.get("event", {}).get("changes") or {}
         return Sight({**self.facts, **(more or {})}, replace(self.around, changes=changes))
 
-    def give(self, email: str | None) -> None:
-        """Gives it to somebody; to nobody where there is none."""
+    def assign(self, wish: Wish) -> bool:
+        """Gives it to whoever of the wish can have it now; says whether there is anybody."""
+        email = self.staff.choose(wish, self.person_id, self.facts)
         before = self.lead["owner"]
-        if email is not None and email != before:
-            self.lead["owner"] = email
+        if email is None:
+            self.wish = wish
+        elif email != before:
+            self.lead["owner"], self.wish = email, None
             self.happened.append(("lead.assigned", {"before": before}))
+        return email is not None
 
     def change(self, field_: str, value: Any) -> None:
         """Sets one of the lead's own fields, or a custom one."""

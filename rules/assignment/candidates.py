@@ -50,7 +50,7 @@ def of_team(
 def of_user(session: Session, user: User, here: WorkspaceSettings) -> Candidate:
     """One user, asked for by name: their hours and caps do not count, their absence does."""
     why_not = None if user.active else "has left"
-    return Candidate(user, 0, why_not or _absent(user, clock.now().astimezone(here.zone).date()))
+    return Candidate(user, 0, why_not or absent(user, clock.now().astimezone(here.zone).date()))
 
 
 def sticky(session: Session, lead: Lead, here: WorkspaceSettings) -> Candidate | None:
@@ -93,18 +93,35 @@ def _judged(
         else {}
     )
     loads = open_leads if by_leads else _activities(session, ids) if load == "activities" else {}
-    found = []
-    for user, team_calendar in users:
-        why_not = (
-            ("not active" if not user.active else None)
-            or (f"has not the skill {skill}" if skill is not None and skill not in user.skills else None)
-            or _absent(user, today)
-            or _not_at_work(session, user.calendar or team_calendar, now, here)
-            or _at_cap(user.capacity, open_leads.get(user.id, 0), "open leads")
-            or _at_cap(user.daily, of_today.get(user.id, 0), "leads of today")
+    return [
+        Candidate(
+            user,
+            loads.get(user.id, 0),
+            hindrance(
+                user,
+                skill=skill,
+                today=today,
+                at_work=_at_work(session, user.calendar or team_calendar, now, here),
+                open_leads=open_leads.get(user.id, 0),
+                of_today=of_today.get(user.id, 0),
+            ),
         )
-        found.append(Candidate(user, loads.get(user.id, 0), why_not))
-    return found
+        for user, team_calendar in users
+    ]
+
+
+def hindrance(
+    user: User, *, skill: str | None, today: date, at_work: bool, open_leads: int, of_today: int
+) -> str | None:
+    """Why a user cannot have a lead, in words; None where nothing stands against it."""
+    return (
+        ("not active" if not user.active else None)
+        or (f"has not the skill {skill}" if skill is not None and skill not in user.skills else None)
+        or absent(user, today)
+        or (None if at_work else "not at work now")
+        or _at_cap(user.capacity, open_leads, "open leads")
+        or _at_cap(user.daily, of_today, "leads of today")
+    )
 
 
 def _counted(session: Session, ids: Sequence[int], which: ColumnElement[bool]) -> dict[int, int]:
@@ -123,18 +140,17 @@ def _activities(session: Session, ids: Sequence[int]) -> dict[int, int]:
     return {owner_id: number for owner_id, number in rows if owner_id is not None}
 
 
-def _absent(user: User, today: date) -> str | None:
+def absent(user: User, today: date) -> str | None:
+    """Why and until when a user is away on a day; None where they are not."""
     for absence in user.absences:
         if date.fromisoformat(absence["from"]) <= today <= date.fromisoformat(absence["to"]):
             return f"{absence.get('reason') or 'absent'} until {absence['to']}"
     return None
 
 
-def _not_at_work(session: Session, key: str | None, now: datetime, here: WorkspaceSettings) -> str | None:
+def _at_work(session: Session, key: str | None, now: datetime, here: WorkspaceSettings) -> bool:
     calendar = session.get(Calendar, key) if key is not None else None
-    if calendar is None or BusinessCalendar.of(calendar.settings, here.zone).is_open(now):
-        return None
-    return "not at work now"
+    return calendar is None or BusinessCalendar.of(calendar.settings, here.zone).is_open(now)
 
 
 def _at_cap(most: int | None, has: int, what: str) -> str | None:

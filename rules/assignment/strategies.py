@@ -6,8 +6,9 @@ exact however many leads come at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -40,7 +41,7 @@ def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) ->
     """
     passed: list[str] = []
     # Two rules may name the same teams in opposite orders: whoever needs several turns takes them in one.
-    keys = {_key(one) for one in wish.chain() if one.team is not None}
+    keys = {turn_key(one) for one in wish.chain() if one.team is not None}
     if len(keys) > 1:
         for key in sorted(keys):
             _turn(session, key)
@@ -93,24 +94,44 @@ def _territory(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings
     table = session.get(Territory, wish.territory)
     if table is None:
         raise Invalid(f"there are no territories '{wish.territory}' any more")
-    value = facts.look_up({"lead": facts.lead_facts(lead)}, table.settings["by"])
+    inner, said = of_territory(table, wish, {"lead": facts.lead_facts(lead)})
+    if inner is None:
+        return Choice(None, said)
+    found = _plain(session, lead, inner, here)
+    return Choice(found.user, f"{said}: {found.why}")
+
+
+def of_territory(table: Territory, wish: Wish, seen: Mapping[str, Any]) -> tuple[Wish | None, str]:
+    """Who has the territory that these facts name, as a wish, and which one it is, in words."""
+    value = facts.look_up(seen, table.settings["by"])
     said = str(value).strip().casefold() if value not in (None, "") else ""
     named = {str(key).strip().casefold(): to for key, to in table.settings["table"].items()}
     to = named.get(said) or table.settings.get("default")
     if to is None:
-        return Choice(None, f"no territory for {table.settings['by']} = {value!r}")
+        return None, f"no territory for {table.settings['by']} = {value!r}"
     inner = Wish(user=to, by=wish.by) if "@" in to else Wish(team=to, by=wish.by, load=wish.load)
-    found = _plain(session, lead, inner, here)
-    return Choice(found.user, f"territory {value if said in named else 'of all others'}: {found.why}")
+    return inner, f"territory {value if said in named else 'of all others'}"
 
 
 def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
-    team = wish.team or ""
     # The lock first, so that what is counted after it is what stands.
-    turn = _turn(session, _key(wish))
+    turn = _turn(session, turn_key(wish))
     members = candidates.of_team(
-        session, team, here, skill=wish.skill, load=wish.load if wish.by == "least_loaded" else None
+        session,
+        wish.team or "",
+        here,
+        skill=wish.skill,
+        load=wish.load if wish.by == "least_loaded" else None,
     )
+    return next_of(wish, turn, members)
+
+
+def next_of(wish: Wish, turn: Rotation, members: Sequence[Candidate]) -> Choice:
+    """Whose turn it is among a team's members; `turn` moves on.
+
+    Raises Invalid where there are none.
+    """
+    team = wish.team or ""
     able = [c for c in members if c.why_not is None]
     skipped = ", ".join(f"{c.user.name}: {c.why_not}" for c in members if c.why_not is not None)
     if not members:
@@ -168,7 +189,8 @@ _STRATEGIES: dict[str, _Strategy] = {
 }
 
 
-def _key(wish: Wish) -> str:
+def turn_key(wish: Wish) -> str:
+    """Which wishes share their turns."""
     return f"{wish.by}:{wish.team}" + (f":{wish.skill}" if wish.skill else "")
 
 

@@ -44,15 +44,5 @@ class Assign(ImmediateStep[Wish]):
         return Result(words, tuple(happened))
 
     def foresee(self, settings: Wish, outlook: Outlook, facts: Mapping[str, Any]) -> None:
-        """The same on plain values: by weights and turns, as if everybody were there."""
-        for wish in settings.chain():
-            if wish.user is not None:
-                found = outlook.people.named(wish.user)
-            elif wish.territory is not None:
-                found = outlook.people.of_territory(wish.territory, facts)
-            else:
-                team = wish.team or wish.offer or ""
-                found = outlook.people.next_of(team, skill=wish.skill, weighted=wish.by == "weighted")
-            if found is not None:
-                outlook.give(found)
-                return
+        """The same on plain values."""
+        outlook.assign(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import clock, db
 from models.base import Base
+from models.lead import LeadStatus
 from models.rule import RulesetVersion
 from rules.backtest import as_page, as_table, backtest
 from rules.difference import difference
@@ -107,8 +109,6 @@ def test_the_rules_in_force_against_themselves_change_nothing(database: db.Datab
 
 @pytest.mark.usefixtures("leads")
 def test_only_the_days_that_are_asked_for_count(database: db.Database) -> None:
-    from datetime import timedelta
-
     with clock.frozen(NOON + timedelta(days=8)), database.reading() as session:
         assert backtest(session, DRAFT, days=7).leads == 0
         assert backtest(session, DRAFT, days=9).leads == 4
@@ -149,3 +149,59 @@ def test_differences_are_told_in_words() -> None:
         "~ the order: C, A",
     ]
     assert list(difference(after, after)) == []
+
+
+SHIFTS = """
+workspace: {name: Acme, country: BR, timezone: America/Sao_Paulo, currency: BRL, catch_all: dora@acme.test}
+users:
+  - {email: ana@acme.test, name: Ana, capacity: 2}
+  - {email: bruno@acme.test, name: Bruno, absences: [{from: "2026-11-24", to: "2026-11-24"}]}
+  - {email: clara@acme.test, name: Clara, daily: 1}
+  - {email: dora@acme.test, name: Dora, absences: [{from: "2026-11-20", to: "2026-12-20"}]}
+teams:
+  - {key: first, members: [ana@acme.test, bruno@acme.test], calendar: office}
+  - {key: second, members: [clara@acme.test]}
+calendars: [{key: office, hours: {mon-fri: "09:00-18:00"}}]
+forms: [{key: contact}]
+"""
+
+
+def test_who_could_not_have_a_lead_then_is_passed_over_and_a_lead_may_wait(database: db.Database) -> None:
+    configure(SHIFTS, rules="  - {name: all, on: lead.created, do: [assign: {team: second}]}")
+    moments = [
+        NOON,  # Monday, 12:00: Ana, whose turn it is
+        NOON + timedelta(hours=1),  # Bruno
+        NOON + timedelta(hours=2),  # Ana
+        NOON + timedelta(hours=3),  # Bruno: Ana has two
+        NOON
+        + timedelta(hours=8),  # at night nobody; on Tuesday Bruno is away and Ana full; on Wednesday Bruno
+    ]
+    for n, moment in enumerate(moments):
+        with clock.frozen(moment), database.unit_of_work() as session:
+            enquire(session, emails=(f"{n}@x.test",))
+    draft = [{"name": "all", "on": "lead.created", "do": [{"assign": {"team": "first"}}]}]
+    with clock.frozen(NOON + timedelta(days=3)), database.reading() as session:
+        found = backtest(session, draft, days=7)
+    data = found.as_data()
+    assert data["waited"] == {"now": 4, "draft": 1}
+    assert data["unassigned"] == {"now": 1, "draft": 0}  # Clara has had one on each of four days
+    assert data["people"]["ana@acme.test"] == {"now": 0, "draft": 2}
+    assert data["people"]["bruno@acme.test"] == {"now": 0, "draft": 3}
+    assert data["people"]["clara@acme.test"] == {"now": 4, "draft": 0}
+    assert "waited for somebody: 4 now, 1 with the draft" in "\n".join(as_table(found))
+
+
+def test_a_backtest_knows_who_had_the_person_before(database: db.Database) -> None:
+    configure(SHIFTS, rules="  - {name: all, on: lead.created, do: [assign: {user: clara@acme.test}]}")
+    with clock.frozen(NOON), database.unit_of_work() as session:
+        old = enquire(session, emails=("old@x.test",)).lead
+        old.status = LeadStatus.CONVERTED
+    with clock.frozen(NOON + timedelta(days=4)), database.unit_of_work() as session:
+        enquire(session, emails=("old@x.test",))
+        enquire(session, emails=("new@x.test",))
+    draft = [{"name": "all", "on": "lead.created", "do": [{"assign": {"team": "first", "sticky": True}}]}]
+    with clock.frozen(NOON + timedelta(days=4)), database.reading() as session:
+        assert backtest(session, draft, days=1).as_data()["people"] == {
+            "clara@acme.test": {"now": 2, "draft": 1},
+            "ana@acme.test": {"now": 0, "draft": 1},
+        }
