@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, forms, idle, intake, limits, rules
+from bench import drain, forms, idle, intake, limits, past, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "forms", "idle", "drain", "rules")
+NAMES = ("intake", "forms", "idle", "drain", "past", "rules")
 
 
 def main() -> None:
@@ -51,6 +51,8 @@ def main() -> None:
                     forms.measure(report, store, made, quick=asked.quick)
             elif name == "idle":
                 idle.measure(report, store, quick=asked.quick)
+            elif name == "past":
+                past.measure(report, store, quick=asked.quick)
             else:
                 drain.measure(report, store, quick=asked.quick)
     report.notes.append(f"{others}; it took {time.perf_counter() - begin:.0f} s.")

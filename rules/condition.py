@@ -66,6 +66,10 @@ class Condition:
         parts: list[Part] = []
         return self._top.value(sight, parts) is True, parts
 
+    def matches(self, sight: Sight) -> bool:
+        """Whether it matches, where nobody asks why."""
+        return self._top.value(sight, None) is True
+
 
 @lru_cache(maxsize=2000)
 def unchecked(text: str) -> Condition:
@@ -79,7 +83,7 @@ class _Leaf:
         self.program = _program(as_cel(text, node))
         self.seen = {".".join(path): path for n in _outermost_paths(node) if (path := path_of(n)) is not None}
 
-    def value(self, sight: Sight, parts: list[Part]) -> bool | None:
+    def value(self, sight: Sight, parts: list[Part] | None) -> bool | None:
         result: bool | None = None
         problem = None
         try:
@@ -92,8 +96,9 @@ class _Leaf:
             problem = f"{str(error.args[0]).strip(chr(39))} is empty"
         except (Unfit, *_UNFIT) as error:
             problem = _in_words(error)
-        saw = {words: shown(value_at(sight.facts, path)) for words, path in self.seen.items()}
-        parts.append(Part(self.text, result, saw, problem))
+        if parts is not None:
+            saw = {words: shown(value_at(sight.facts, path)) for words, path in self.seen.items()}
+            parts.append(Part(self.text, result, saw, problem))
         return result
 
 
@@ -107,7 +112,7 @@ class _Not:
     def __init__(self, inner: _Piece) -> None:
         self.inner = inner
 
-    def value(self, sight: Sight, parts: list[Part]) -> bool | None:
+    def value(self, sight: Sight, parts: list[Part] | None) -> bool | None:
         inner = self.inner.value(sight, parts)
         return None if inner is None else not inner
 
@@ -119,7 +124,7 @@ class _Chain:
         self.decides = decides
         self.inner = inner
 
-    def value(self, sight: Sight, parts: list[Part]) -> bool | None:
+    def value(self, sight: Sight, parts: list[Part] | None) -> bool | None:
         told = True
         for piece in self.inner:
             result = piece.value(sight, parts)

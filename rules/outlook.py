@@ -106,7 +106,7 @@ def look_ahead(rules: Mapping[str, Sequence[Any]], outlook: Outlook, triggers: S
         for rule in rules.get(trigger, ()):
             if rule.condition is not None:
                 seen = seen or outlook.sight()
-                if not rule.condition.evaluate(seen)[0]:
+                if not rule.condition.matches(seen):
                     continue
             outlook.matched.append(rule.name)
             if depth < DEEPEST:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import cel
@@ -26,20 +28,21 @@ class Sight:
 
     def __init__(self, facts: Mapping[str, Any], around: Surroundings) -> None:
         self.facts = {name: fitting(value) for name, value in facts.items()}
-        self._around = around
-        self._problem: str | None = None
-        self._failure: Exception | None = None
+        self.around = around
+        self.problem: str | None = None
+        self.failure: Exception | None = None
 
     @cached_property
     def _context(self) -> cel.Context:
-        return cel.Context(self.facts, {name: self._guarded(f) for name, f in FUNCTIONS.items()})
+        return cel.Context(self.facts, _GUARDED)
 
     def execute(self, program: cel.Program) -> Any:
         """The program's value.
 
         Raises Unfit where a function was given what it cannot work with, else what the library raises.
         """
-        self._problem = self._failure = None
+        self.problem = self.failure = None
+        _looking.sight = self
         try:
             value = program.execute(self._context)
         except Exception:
@@ -50,27 +53,41 @@ class Sight:
         return value
 
     def _raise_own(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._problem is not None:
-            raise Unfit(self._problem)
+        if self.failure is not None:
+            raise self.failure
+        if self.problem is not None:
+            raise Unfit(self.problem)
 
-    def _guarded(self, function: Function) -> Callable[..., Any]:
-        """The function, which never raises: the library would print it, and hide what it was."""
 
-        def work(*given: Any) -> Any:
-            if not all(isinstance(v, _TYPES[t]) for v, t in zip(given, function.takes, strict=False)):
-                self._problem = self._problem or f"'{function.name}' cannot work with this value"
-                return None
-            try:
-                return function.work(self._around, *given)
-            except Unfit as error:
-                self._problem = self._problem or str(error)
-            except Exception as error:  # noqa: BLE001  raised again where the library cannot hide it
-                self._failure = self._failure or error
+class _Looking(threading.local):
+    """The look that this thread evaluates just now, as the functions, made once, belong to none."""
+
+    sight: Sight
+
+
+_looking = _Looking()
+
+
+def _guarded(function: Function) -> Callable[..., Any]:
+    """The function, which never raises: the library would print it, and hide what it was."""
+
+    def work(*given: Any) -> Any:
+        sight = _looking.sight
+        if not all(isinstance(v, _TYPES[t]) for v, t in zip(given, function.takes, strict=False)):
+            sight.problem = sight.problem or f"'{function.name}' cannot work with this value"
             return None
+        try:
+            return function.work(sight.around, *given)
+        except Unfit as error:
+            sight.problem = sight.problem or str(error)
+        except Exception as error:  # noqa: BLE001  raised again where the library cannot hide it
+            sight.failure = sight.failure or error
+        return None
 
-        return work
+    return work
+
+
+_GUARDED = {name: _guarded(function) for name, function in FUNCTIONS.items()}
 
 
 def value_at(facts: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -101,6 +118,9 @@ def fitting(value: Any, depth: int = 0) -> Any:
 
     A number beyond its whole numbers becomes a fraction, a stranger its text.
     """
+    kind = value.__class__
+    if kind is str and len(value) <= LONGEST_TEXT and value.isascii():
+        return value  # the commonest first: this is done for each fact of each event
     if isinstance(value, str):
         text = value[:LONGEST_TEXT]
         return text if text.isascii() else text.encode("utf-8", "replace").decode()
@@ -112,9 +132,13 @@ def fitting(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if depth < _DEEPEST and isinstance(value, Mapping):
-        items = list(value.items())[:MOST_ITEMS]
-        return {fitting(str(k)): fitting(v, depth + 1) for k, v in items if v is not None}
+    if depth < _DEEPEST and (kind is dict or isinstance(value, Mapping)):
+        items = islice(value.items(), MOST_ITEMS)
+        return {
+            k if k.__class__ is str and k.isascii() else fitting(str(k)): fitting(v, depth + 1)
+            for k, v in items
+            if v is not None
+        }
     if depth < _DEEPEST and isinstance(value, list | tuple):
         return [fitting(item, depth + 1) for item in value[:MOST_ITEMS] if item is not None]
     return fitting(str(value))

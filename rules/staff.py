@@ -10,6 +10,7 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -98,15 +99,21 @@ class Staff:
     def _sticky(self, wish: Wish, person_id: int) -> str | None:
         if not wish.sticky:
             return None
-        email = self._had.get(person_id) or self._session.scalar(
-            select(User.email)
-            .join(Lead, Lead.owner_id == User.id)
-            .where(Lead.person_id == person_id, Lead.created_at < self._since)
-            .order_by(Lead.id.desc())
-            .limit(1)
-        )
+        email = self._had.get(person_id) or self._had_earlier.get(person_id)
         user = self._users.get(email or "")
         return email if user is not None and self._judged(user, None, None).why_not is None else None
+
+    @cached_property
+    def _had_earlier(self) -> dict[int, str]:
+        """Who had the last lead before all this of each person that has come since."""
+        come = select(Lead.person_id).where(Lead.created_at >= self._since)
+        rows = self._session.execute(
+            select(Lead.person_id, User.email)
+            .join(User, User.id == Lead.owner_id)
+            .where(Lead.created_at < self._since, Lead.person_id.in_(come))
+            .order_by(Lead.id)
+        )
+        return {row.person_id: row.email for row in rows}
 
     def _plain(self, wish: Wish, facts: Mapping[str, Any]) -> str | None:
         if wish.user is not None:
