@@ -24,7 +24,12 @@ from models.recording import RecordingState
 from models.source import Source
 
 resource = group("calls", "Telephone calls")
-_WITH = (joinedload(CallRow.source), joinedload(CallRow.user), selectinload(CallRow.recordings))
+_WITH = (
+    joinedload(CallRow.source),
+    joinedload(CallRow.user),
+    joinedload(CallRow.rung_user),
+    selectinload(CallRow.recordings),
+)
 
 
 class CallQuery(PageQuery):
@@ -75,6 +80,9 @@ class Call(BaseModel):
     answered_at: datetime | None
     ended_at: datetime | None
     answered_by: str | None = Field(description="The user's e-mail address, else as the provider names them")
+    rung_user: str | None = Field(description="Whom the caller was put through to, by e-mail address")
+    rung_number: str | None = Field(description="At which number; the fallback's where `rung_user` is null")
+    rung_why: str | None = Field(description="Why them")
     recording_url: str | None
     recordings: list[Recording]
     transcript: str | None
@@ -100,6 +108,9 @@ class Call(BaseModel):
             answered_at=row.answered_at,
             ended_at=row.ended_at,
             answered_by=row.user.email if row.user else row.answered_by,
+            rung_user=row.rung_user.email if row.rung_user else None,
+            rung_number=row.rung_number,
+            rung_why=row.rung_why,
             recording_url=row.recording_url,
             recordings=[
                 Recording(id=r.id, state=r.state, kind=r.kind, size=r.size, error=r.error, kept_at=r.kept_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from datetime import timedelta
 
 from flask_openapi3.openapi import OpenAPI
@@ -22,6 +23,7 @@ from core.settings import settings
 from intake import journal
 from intake.forms import body
 from intake.http import door
+from intake.reception import Desk
 from intake.writer import Writer
 
 #: Seconds a request that is under way is given when the process is told to stop.
@@ -60,6 +62,7 @@ def serve() -> OpenAPI:
     app = create_app()
     # The writer goes last and takes what is in work with it.
     atexit.register(app.extensions["journal"].stop)
+    threading.Thread(target=app.extensions["reception"].warm, name="warm", daemon=True).start()
     return app
 
 
@@ -76,6 +79,7 @@ def create_app() -> OpenAPI:
         MAX_FORM_PARTS=body.MOST_FIELDS,
     )
     app.extensions["journal"] = Writer()
+    app.extensions["reception"] = Desk()
     app.register_blueprint(door)
     api.mount(app, ready=_troubles)
     console.mount(app, programs=refusals.of_unrouted)

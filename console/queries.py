@@ -147,7 +147,12 @@ def calls(session: Session, lead_id: int) -> dict[int, Call]:
     found = session.scalars(
         select(Call)
         .where(Call.lead_id == lead_id)
-        .options(joinedload(Call.source), joinedload(Call.user), selectinload(Call.recordings))
+        .options(
+            joinedload(Call.source),
+            joinedload(Call.user),
+            joinedload(Call.rung_user),
+            selectinload(Call.recordings),
+        )
     )
     return {call.id: call for call in found}
 

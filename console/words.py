@@ -43,6 +43,7 @@ _ICONS = {
     "email": "mail",
     "mail_sent": "mail",
     "call": "phone",
+    "put_through": "phone",
     "comment": "note",
     "assigned": "person",
     "tagged": "tag",

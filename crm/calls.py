@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -17,7 +17,7 @@ from crm.own_numbers import OwnNumbers
 from crm.submission import CallUpdate, Submission
 from models.call import Call, CallResult
 from models.contact_point import ContactPoint, PointKind
-from models.lead import OPEN, Lead
+from models.lead import OPEN, Lead, LeadStatus
 from models.source import Channel, Source
 from models.user import User
 
@@ -171,19 +171,42 @@ def other_end(call: Call) -> str | None:
 
 
 def lead_of(session: Session, call: Call, *, own: OwnNumbers) -> Lead | None:
-    """The open lead of whoever is at the other end; of a SIP address, the one its last call was about."""
-    number = other_end(call)
+    """The open lead of whoever is at the other end; of a SIP address, the one its last call was about.
+
+    Its row is held until the transaction ends.
+    """
+    return open_lead(session, other_end(call), own=own, but=call.id, held=True)
+
+
+def open_lead(
+    session: Session, number: str | None, *, own: OwnNumbers, but: int | None = None, held: bool = False
+) -> Lead | None:
+    """The open lead of whoever has this number; of a SIP address, of another call than `but`."""
+    if (theirs := _theirs(number, own, but)) is None:
+        return None
+    chosen = theirs.where(Lead.status.in_(OPEN)).order_by(Lead.id).limit(1)
+    return session.scalars(chosen.with_for_update(of=Lead) if held else chosen).first()
+
+
+def last_lead(session: Session, number: str | None, *, own: OwnNumbers) -> Lead | None:
+    """The latest lead of whoever has this number, open or not, that somebody has."""
+    if (theirs := _theirs(number, own, None)) is None:
+        return None
+    owned = theirs.where(Lead.owner_id.is_not(None), Lead.status != LeadStatus.MERGED)
+    return session.scalars(owned.order_by(Lead.id.desc()).limit(1)).first()
+
+
+def _theirs(number: str | None, own: OwnNumbers, but: int | None) -> Select[Lead] | None:
     if number is None or number in own.lines or number in own.people:
         return None
-    chosen = select(Lead).where(Lead.status.in_(OPEN)).order_by(Lead.id).limit(1).with_for_update(of=Lead)
     if _is_sip(number):
-        earlier = select(Call.lead_id).where(Call.from_number == number, Call.id != call.id)
-        return session.scalars(chosen.where(Lead.id.in_(earlier))).first()
-    return session.scalars(
-        chosen.join(ContactPoint, ContactPoint.person_id == Lead.person_id).where(
-            ContactPoint.kind == PointKind.PHONE, ContactPoint.value == number
-        )
-    ).first()
+        earlier = select(Call.lead_id).where(Call.from_number == number)
+        return select(Lead).where(Lead.id.in_(earlier if but is None else earlier.where(Call.id != but)))
+    return (
+        select(Lead)
+        .join(ContactPoint, ContactPoint.person_id == Lead.person_id)
+        .where(ContactPoint.kind == PointKind.PHONE, ContactPoint.value == number)
+    )
 
 
 def _is_sip(caller: str | None) -> bool:
@@ -193,6 +216,20 @@ def _is_sip(caller: str | None) -> bool:
 def _is_name(hint: str) -> bool:
     letters, digits = sum(c.isalpha() for c in hint), sum(c.isdigit() for c in hint)
     return letters > 1 and letters > digits and hint.strip().lower() not in _NO_NAMES
+
+
+def tell_rung(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:
+    """Puts on the lead's timeline whom the caller was put through to, and why."""
+    to = call.rung_user.name if call.rung_user else call.rung_number or ""
+    timeline.record(
+        session,
+        lead,
+        kind="put_through",
+        summary=f"Put through to {to}: {call.rung_why}",
+        data={"call": call.id, "user": call.rung_user_id, "number": call.rung_number},
+        event_id=event_id,
+        at=call.rung_at,
+    )
 
 
 def tell(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:

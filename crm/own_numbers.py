@@ -16,7 +16,7 @@ from models.user import User
 
 @dataclass(frozen=True, slots=True)
 class OwnNumbers:
-    """In E.164: those of lines and of what they are forwarded to, and the colleagues' own."""
+    """In E.164: those of lines, what they are forwarded to and fall back to, and the colleagues' own."""
 
     lines: frozenset[str] = frozenset()
     people: frozenset[str] = frozenset()
@@ -34,6 +34,7 @@ def own_numbers(session: Session, country: str) -> OwnNumbers:
 
 def _of(settings: dict[str, Any], country: str) -> Iterator[str]:
     said = [*(settings.get("numbers") or ()), *(settings.get("forwarding") or ())]
+    said.append((settings.get("connect") or {}).get("fallback") or "")
     for value in said:
         number = phone_number(str(value), settings.get("country") or country)
         if number is not None:

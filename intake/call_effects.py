@@ -12,9 +12,11 @@ from crm.happening import Happening
 from crm.own_numbers import OwnNumbers, own_numbers
 from crm.submission import CallUpdate
 from intake import call_back, recordings
+from intake.calls.connect import Connection
 from intake.passage import Passage
 from models.call import Call, CallResult
 from models.lead import Lead
+from models.user import User
 
 
 def follow(passage: Passage, update: CallUpdate) -> Lead | None:
@@ -24,22 +26,38 @@ def follow(passage: Passage, update: CallUpdate) -> Lead | None:
     merged = call_log.merge(
         session, update, source=passage.source, provider=provider, country=passage.country
     )
+    asked = _put_through(passage, merged.call)
     own = own_numbers(session, passage.here.country)
     if passage.settings.recordings:
         recordings.note(session, merged.call)
     if merged.call.direction == "outbound":
         return _outgoing(passage, merged, own)
     if merged.call.result is None:
-        return _ringing(passage, merged.call, own)
+        return _ringing(passage, merged.call, own, asked=asked)
     return _incoming(passage, merged, own)
 
 
-def _ringing(passage: Passage, call: Call, own: OwnNumbers) -> Lead | None:
+def _put_through(passage: Passage, call: Call) -> bool:
+    """Keeps whom the provider was told to ring, the last word where it asked twice; whether this was it."""
+    said = Connection.of(passage.event.envelope["facts"])
+    at = passage.event.received_at
+    if said is None or (call.rung_at is not None and call.rung_at > at):
+        return False
+    call.rung_user = passage.session.get(User, said.user_id) if said.user_id is not None else None
+    call.rung_number, call.rung_why, call.rung_at = said.number, said.why, at
+    return True
+
+
+def _ringing(passage: Passage, call: Call, own: OwnNumbers, *, asked: bool) -> Lead | None:
     """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
     lead = None
-    if call.direction == "inbound" and not call.start_told:
+    if call.direction == "inbound" and (asked or not call.start_told):
         lead = call_log.lead_of(passage.session, call, own=own)
-    if lead is not None:
+    if lead is None:
+        return None
+    if call.rung_at is not None:
+        call_log.tell_rung(passage.session, call, lead, event_id=passage.event.id)
+    if not call.start_told:
         call.start_told = True
         passage.react(lead, [Happening("call.started", lead, call=call)])
     return lead
@@ -60,6 +78,8 @@ def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
         call.lead_id = known.id
     lead = session.get_one(Lead, call.lead_id)
     news = merged.ended or merged.changed_result
+    if call.rung_at is not None and not call.start_told:
+        call_log.tell_rung(session, call, lead, event_id=passage.event.id)
     kinds = [] if call.start_told else ["call.started"]
     call.start_told = True
     if news:

@@ -18,7 +18,7 @@ from intake.forms import body
 from intake.forms.settings import FormSettings
 from intake.journal import Entry, Receipt
 from intake.sources import LoadedSource
-from intake.writer import Writer
+from intake.writer import PATIENCE, Writer
 from models.source import Channel
 
 door = Blueprint("door", __name__, url_prefix="/in", template_folder="templates", static_folder="static")
@@ -54,10 +54,12 @@ def bounded(answer: Response) -> Response:
     return answer
 
 
-def journal(entries: Sequence[Entry], channel: str) -> list[Receipt]:
-    """Returns once all entries are durably committed, together."""
+def journal(
+    entries: Sequence[Entry], channel: str, *, patience: float = PATIENCE, keep: bool = False
+) -> list[Receipt]:
+    """Returns once all entries are durably committed, together; else as `Writer.journal`."""
     writer: Writer = current_app.extensions["journal"]
-    receipts = writer.journal(entries)
+    receipts = writer.journal(entries, patience=patience, keep=keep)
     for receipt in receipts:
         (ACCEPTED if receipt.new else REPEATED).labels(channel).inc()
     return receipts

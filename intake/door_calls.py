@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from dataclasses import replace
 
-from core.errors import NotFound, Refused
+from flask import Response, current_app, request
+
+from core import clock
+from core.errors import NotFound, Refused, Unavailable
+from core.logs import logger
 from core.settings import settings
-from intake import calls, sources
+from intake import calls, reception, sources
+from intake.calls.connect import CONNECTION
 from intake.door import delivery, door, journal
 from intake.journal import Entry
 from models.source import Channel
+
+log = logger(__name__)
 
 
 @door.route("/calls/<provider>/<key>", methods=["GET", "POST"])
 @door.route("/calls/<provider>/<key>/<path:rest>", methods=["GET", "POST"])
 def call_event(provider: str, key: str, rest: str = "") -> Response:
     """What a telephony provider tells: verified, journalled, answered as the provider expects it."""
+    until = clock.monotonic() + reception.BUDGET
     adapter = calls.BY_NAME.get(provider)
-    source = sources.book().sources.get((Channel.CALL, key))
+    book = sources.soon(reception.LOOKING / 2)
+    source = book.sources.get((Channel.CALL, key))
     if adapter is None or source is None or source.settings.get("provider") != provider:
         raise NotFound("there is no such line")
     if rest and not adapter.has_methods:
@@ -35,8 +44,22 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
         )
     adapter.verify(sent, line)
     key = adapter.dedupe_key(sent, line)
-    journal([Entry(source.id, adapter.name, key, adapter.kept(sent))], "call")
-    return _response(adapter.answer(sent, line))
+    question = adapter.asks(sent, line)
+    if question is None:
+        journal([Entry(source.id, adapter.name, key, adapter.kept(sent))], "call")
+        return _response(adapter.answer(sent, line))
+    desk: reception.Desk = current_app.extensions["reception"]
+    looked = until - (reception.BUDGET - reception.LOOKING)
+    found = desk.connection(source, line, book.workspace, question, key, until=looked)
+    sent = replace(sent, facts={**sent.facts, CONNECTION: found.as_data()})
+    try:
+        patience = max(0.0, until - clock.monotonic())
+        journal(
+            [Entry(source.id, adapter.name, key, adapter.kept(sent))], "call", patience=patience, keep=True
+        )
+    except Unavailable as error:
+        log.warning("call.unjournalled", line=source.key, error=str(error))
+    return _response(adapter.connecting(sent, line, found))
 
 
 def _response(reply: calls.Reply) -> Response:

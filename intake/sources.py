@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -88,6 +89,24 @@ def book() -> Book:
         finally:
             _reading.release()
     return _book or book()
+
+
+def soon(patience: float) -> Book:
+    """`book`, but within so many seconds: after them, or without the database, the one that was in force.
+
+    Raises Unavailable where none was ever read.
+    """
+    if _book is None or clock.monotonic() - _read_at < FRESH:
+        return book()
+    reader = threading.Thread(target=_refresh, name="sources", daemon=True)
+    reader.start()
+    reader.join(patience)
+    return _book or book()
+
+
+def _refresh() -> None:
+    with suppress(Unavailable):
+        book()
 
 
 def forget() -> None:

@@ -21,6 +21,8 @@ _MOST_ENTRIES = 256
 _MOST_BYTES = 16 * 1024 * 1024
 #: Seconds a request waits before it is told to come again.
 PATIENCE = 10.0
+#: Seconds after which it is tried again with what is kept.
+_AGAIN = 1.0
 #: Entries that may wait at all; beyond that the door says 503 at once instead of collapsing.
 _MOST_WAITING = 2000
 log = logger(__name__)
@@ -29,6 +31,7 @@ log = logger(__name__)
 @dataclass(eq=False)
 class _Waiting:
     entries: Sequence[Entry]
+    keep: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     receipts: Sequence[Receipt] | None = None
     error: BaseException | None = None
@@ -39,23 +42,29 @@ class Writer:
 
     def __init__(self) -> None:
         self._queue: deque[_Waiting] = deque()
+        self._kept: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def journal(self, entries: Sequence[Entry]) -> list[Receipt]:
+    def journal(
+        self, entries: Sequence[Entry], *, patience: float = PATIENCE, keep: bool = False
+    ) -> list[Receipt]:
         """Returns once the entries are durably committed, all of them in one transaction.
 
-        Raises Unavailable when the database does not take it in time: the sender keeps it.
+        Raises Unavailable when the database does not take it in so many seconds: the sender keeps it. With
+        `keep` this process does, and goes on trying: for what had to be answered all the same.
         """
-        waiting = _Waiting(tuple(entries))
+        waiting = _Waiting(tuple(entries), keep)
         with self._changed:
             if self._stopped or len(self._queue) >= _MOST_WAITING:
+                if keep and not self._stopped:
+                    self._kept.append(waiting)
                 raise Unavailable("too many requests are waiting for the journal")
             self._queue.append(waiting)
             self._changed.notify()
-        if not waiting.done.wait(PATIENCE):
+        if not waiting.done.wait(patience):
             raise Unavailable("the journal did not answer in time")
         if waiting.error is not None:
             raise waiting.error
@@ -82,7 +91,10 @@ class Writer:
     def _next(self) -> list[_Waiting]:
         with self._changed:
             while not self._queue and not self._stopped:
-                self._changed.wait()
+                if not self._changed.wait(_AGAIN if self._kept else None) and self._kept:
+                    break
+            self._queue.extend(self._kept)
+            self._kept.clear()
             group: list[_Waiting] = []
             size = 0
             while self._queue and len(group) < _MOST_ENTRIES and (not group or size < _MOST_BYTES):
@@ -113,3 +125,9 @@ class Writer:
         for waiting in group:
             waiting.error = error
             waiting.done.set()
+            if not (waiting.keep and isinstance(error, Unavailable)):
+                continue
+            if self._stopped:
+                log.error("journal.lost", entries=len(waiting.entries))
+            else:
+                self._kept.append(waiting)

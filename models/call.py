@@ -42,6 +42,7 @@ class Call(Base):
             postgresql_where=text("result IS NULL"),
             sqlite_where=text("result IS NULL"),
         ),
+        Index("ix_call_rung_user_id_rung_at", "rung_user_id", "rung_at"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -62,6 +63,11 @@ class Call(Base):
     # Who answered, in the provider's words, and the user of that name.
     answered_by: Mapped[str | None]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    # Whom the caller was put through to, where the provider asked: in whose turn, at which number, and why.
+    rung_user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    rung_number: Mapped[str | None] = mapped_column(Word)
+    rung_why: Mapped[str | None]
+    rung_at: Mapped[datetime | None]
     recording_url: Mapped[str | None]
     transcript: Mapped[str | None]
     # Why it counts as over though the provider never said so.
@@ -77,5 +83,6 @@ class Call(Base):
     created_at: Mapped[datetime]
 
     source: Mapped[Source] = relationship()
-    user: Mapped[User | None] = relationship()
+    user: Mapped[User | None] = relationship(foreign_keys=user_id)
+    rung_user: Mapped[User | None] = relationship(foreign_keys=rung_user_id)
     recordings: Mapped[list[Recording]] = relationship(order_by=Recording.id, viewonly=True)

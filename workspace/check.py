@@ -174,9 +174,10 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
         yield ("workspace", "catch_all"), f"there is no user or team '{catch_all}'{hint}"
     for part in ("forms", "mailboxes", "lines"):
         for place, source in enumerate(getattr(file, part) or ()):
-            named = source.team
-            if named is not None and named not in teams:
-                yield (part, place, "team"), f"there is no team '{named}'{nearest(named, teams)}"
+            connect = getattr(source, "connect", None)
+            for path, named in (("team",), source.team), (("connect", "team"), connect and connect.team):
+                if named is not None and named not in teams:
+                    yield (part, place, *path), f"there is no team '{named}'{nearest(named, teams)}"
 
 
 def _policies(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from crm.submission import CallUpdate
 from intake.adapter import Adapter
+from intake.calls.connect import Connection, Question
 from intake.calls.line import LineSettings
 from intake.delivery import Delivery
 from intake.errand import Lookup
@@ -67,6 +68,15 @@ class CallAdapter(Adapter[L]):
     def answer(self, delivery: Delivery, settings: L) -> Reply:
         """What the provider expects in answer to an accepted event."""
         return Reply()
+
+    def asks(self, delivery: Delivery, settings: L) -> Question | None:
+        """What a provider wants to know that waits for whom to ring; None where it only tells, or the line
+        does not say who answers."""
+        return None
+
+    def connecting(self, delivery: Delivery, settings: L, connection: Connection) -> Reply:
+        """The answer to such a question."""
+        raise NotImplementedError
 
     def recording(self, said: str, settings: L, at: datetime) -> Lookup | None:
         """How a recording of this address, or id, is fetched at this moment; None where this line may not."""

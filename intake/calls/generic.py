@@ -8,6 +8,7 @@ below, at the top or under `data`. Signature: standardwebhooks.com, the specific
 from __future__ import annotations
 
 import hmac
+import json
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
@@ -16,13 +17,14 @@ import jsonpath
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from standardwebhooks import Webhook
 
-from core.errors import Ignored
+from core.errors import Ignored, Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
 from intake.calls import reading
 from intake.calls.adapter import CallAdapter, Reply, side
-from intake.calls.line import LineSettings, TimeZone
+from intake.calls.connect import AskingLine, Connection, Question
+from intake.calls.line import TimeZone
 from intake.delivery import Delivery
 from intake.text import clean
 from models.call import CallResult
@@ -91,7 +93,7 @@ def _is_path(value: str) -> str:
     return value
 
 
-class GenericLine(LineSettings):
+class GenericLine(AskingLine):
     """A line whose provider has no adapter of its own."""
 
     provider: Literal["generic"]
@@ -199,6 +201,27 @@ class Generic(CallAdapter[GenericLine]):
             caller_name=reading.text(said["caller_name"]),
             withheld=direction == "inbound" and reading.is_withheld(reading.text(caller)),
         )
+
+    def asks(self, delivery: Delivery, settings: GenericLine) -> Question | None:
+        """A call from outside that rings, as a whole: the telephones rung for it are legs and ask nothing."""
+        if settings.connect is None:
+            return None
+        try:
+            update = self.parse(delivery, settings)
+        except (Ignored, Unreadable):
+            return None
+        rings = update.result is None and update.answered_at is None and update.leg is None
+        if not rings or update.direction == "outbound":
+            return None
+        return Question(update.call_id, update.from_number, extensions=True)
+
+    def connecting(self, delivery: Delivery, settings: GenericLine, connection: Connection) -> Reply:
+        """As JSON: whom to ring, for how long, why, and whom after them."""
+        assert settings.connect is not None  # noqa: S101  else nothing was asked
+        ring = {name: v for name, v in connection.as_data().items() if name != "user_id"}
+        ring |= {"seconds": settings.connect.ring_seconds}
+        said = {"connect": ring, "fallback": settings.connect.fallback}
+        return Reply(json.dumps(said, ensure_ascii=False).encode(), reading.JSON)
 
     def answer(self, delivery: Delivery, settings: GenericLine) -> Reply:
         """An empty JSON object."""

@@ -16,13 +16,13 @@ from core.errors import Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
-from intake.calls import reading, twiml
+from intake.calls import dial, reading, twiml
 from intake.calls.adapter import CallAdapter, Reply
-from intake.calls.line import LineSettings
+from intake.calls.connect import AskingLine, Connection, Question
 from intake.delivery import Delivery
 
 
-class SignalWireLine(LineSettings):
+class SignalWireLine(AskingLine):
     """A SignalWire line."""
 
     provider: Literal["signalwire"]
@@ -64,7 +64,16 @@ class SignalWire(CallAdapter[SignalWireLine]):
 
     def parse(self, delivery: Delivery, settings: SignalWireLine) -> CallUpdate:
         """What the callback says. Raises Unreadable without a CallSid, Ignored for what asks for nothing."""
-        return twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        update = twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        return dial.goes_on(update, delivery)
+
+    def asks(self, delivery: Delivery, settings: SignalWireLine) -> Question | None:
+        """A call that comes in, or a Dial that nobody answered."""
+        return dial.asks(delivery, settings)
+
+    def connecting(self, delivery: Delivery, settings: SignalWireLine, connection: Connection) -> Reply:
+        """A Dial."""
+        return dial.connecting(delivery, settings, connection)
 
     def answer(self, delivery: Delivery, settings: SignalWireLine) -> Reply:
         """cXML that does nothing."""

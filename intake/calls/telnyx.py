@@ -18,9 +18,9 @@ from core.errors import Ignored
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
-from intake.calls import reading, twiml
+from intake.calls import dial, reading, twiml
 from intake.calls.adapter import CallAdapter, Reply, side, side_by_numbers
-from intake.calls.line import LineSettings
+from intake.calls.connect import AskingLine, Connection, Question
 from intake.delivery import Delivery
 from intake.text import clean
 from models.call import CallResult
@@ -34,7 +34,7 @@ _CAUSES = {
 _KNOWN = ("call.initiated", "call.answered", "call.bridged", "call.hangup")
 
 
-class TelnyxLine(LineSettings):
+class TelnyxLine(AskingLine):
     """A Telnyx line."""
 
     provider: Literal["telnyx"]
@@ -78,7 +78,8 @@ class Telnyx(CallAdapter[TelnyxLine]):
     def parse(self, delivery: Delivery, settings: TelnyxLine) -> CallUpdate:
         """What the event says. Raises Unreadable without an id, Ignored for what tells nothing."""
         if _is_form(delivery):
-            return twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+            update = twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+            return dial.goes_on(update, delivery)
         data = reading.inner(_document(delivery), "data")
         said = reading.inner(data or {}, "payload")
         kind = str(reading.inner(data or {}, "event_type") or "")
@@ -101,6 +102,14 @@ class Telnyx(CallAdapter[TelnyxLine]):
             raise Ignored(f"an event that is not known: '{clean(kind)[:40]}'")
         by_numbers = side_by_numbers(said.get("from"), said.get("to"), settings)
         return _progress(group, leg, kind, at, said, by_numbers)
+
+    def asks(self, delivery: Delivery, settings: TelnyxLine) -> Question | None:
+        """A call that comes to a TeXML application, or a Dial of its that nobody answered."""
+        return dial.asks(delivery, settings) if _is_form(delivery) else None
+
+    def connecting(self, delivery: Delivery, settings: TelnyxLine, connection: Connection) -> Reply:
+        """A Dial in TeXML."""
+        return dial.connecting(delivery, settings, connection)
 
     def answer(self, delivery: Delivery, settings: TelnyxLine) -> Reply:
         """TeXML that does nothing to a TeXML application; nothing to Call Control."""

@@ -18,16 +18,16 @@ from core.errors import Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
-from intake.calls import reading, twiml
+from intake.calls import dial, reading, twiml
 from intake.calls.adapter import CallAdapter, Reply
-from intake.calls.line import LineSettings
+from intake.calls.connect import AskingLine, Connection, Question
 from intake.delivery import Delivery
 from intake.errand import Lookup
 
 _ACCOUNT = re.compile(r"/Accounts/(AC[0-9a-fA-F]{32})/")
 
 
-class TwilioLine(LineSettings):
+class TwilioLine(AskingLine):
     """A Twilio line. `shared_keys` are the newer signing keys, by their id."""
 
     provider: Literal["twilio"]
@@ -79,7 +79,16 @@ class Twilio(CallAdapter[TwilioLine]):
 
     def parse(self, delivery: Delivery, settings: TwilioLine) -> CallUpdate:
         """What the callback says. Raises Unreadable without a CallSid, Ignored for what asks for nothing."""
-        return twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        update = twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        return dial.goes_on(update, delivery)
+
+    def asks(self, delivery: Delivery, settings: TwilioLine) -> Question | None:
+        """A call that comes in, or a Dial that nobody answered."""
+        return dial.asks(delivery, settings)
+
+    def connecting(self, delivery: Delivery, settings: TwilioLine, connection: Connection) -> Reply:
+        """A Dial."""
+        return dial.connecting(delivery, settings, connection)
 
     def answer(self, delivery: Delivery, settings: TwilioLine) -> Reply:
         """TwiML that does nothing."""

@@ -79,6 +79,11 @@ def key(said: Said) -> tuple[str, ...]:
     return tuple(said.get(name, "") for name in names)
 
 
+def is_softphone(said: Said) -> bool:
+    """Whether one of our own softphones calls, to be connected with a client."""
+    return (reading.text(said.get("From")) or "").lower().startswith(_SOFTPHONE)
+
+
 def _progress(call_id: str, said: Said, url: str | None) -> CallUpdate:
     status = said.get("CallStatus", "")
     if status not in _STATUSES:
@@ -117,7 +122,7 @@ def _progress(call_id: str, said: Said, url: str | None) -> CallUpdate:
         event = f"dial:{said['DialCallStatus']}" if dialled else f"queue:{said['QueueResult']}"
     caller = reading.text(said.get("From")) or ""
     withheld = reading.is_withheld(caller)
-    softphone = caller.lower().startswith(_SOFTPHONE)
+    softphone = is_softphone(said)
     talked = reading.seconds(said.get("DialCallDuration" if dialled else "CallDuration"))
     return CallUpdate(
         **common,
