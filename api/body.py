@@ -29,7 +29,7 @@ def check_body(request: Request, view: Callable[..., Any]) -> None:
     Raises BadRequest for what is no JSON, UnsupportedMediaType, RequestEntityTooLarge, and Invalid
     for JSON that is no object.
     """
-    request.max_content_length = LARGEST_BODY
+    request.max_content_length = getattr(view, "largest", LARGEST_BODY)
     if "body" not in view.__annotations__:
         return
     try:

@@ -73,6 +73,9 @@ class Lead(BaseModel):
     consent: bool | None = Field(description="Whether they agreed; null where nobody asked")
     created_at: datetime
     first_response_at: datetime | None
+    last_inbound_at: datetime
+    last_outbound_at: datetime | None = Field(description="When a person of ours last turned to them")
+    unanswered: bool = Field(description="Whether they were heard of after that")
     sla: Sla | None = Field(description="The clock to the first answer; null where no policy applies")
     contact_id: int | None
     company_id: int | None
@@ -101,6 +104,9 @@ class Lead(BaseModel):
             consent=row.consent,
             created_at=row.created_at,
             first_response_at=row.first_response_at,
+            last_inbound_at=row.last_inbound_at,
+            last_outbound_at=row.last_outbound_at,
+            unanswered=row.unanswered,
             sla=Sla.of(row.sla),
             contact_id=row.contact_id,
             company_id=row.company_id,

@@ -15,6 +15,7 @@ _ROOMS = {
     "configuration": ("db", "apply", "export"),
     "ruling": ("rules",),
     "forms": ("forms",),
+    "templates": ("templates",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

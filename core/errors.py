@@ -79,5 +79,13 @@ class Retry(PortariaError):
         self.after = after
 
 
+class TooEarly(Retry):
+    """An action was not even tried, because only so much is allowed in a time; it counts as no attempt."""
+
+    def __init__(self, message: str, *, after: timedelta) -> None:
+        super().__init__(message, after=after)
+        self.wait = after
+
+
 class Permanent(PortariaError):
     """An action failed in a way that trying again will not mend."""

@@ -24,9 +24,16 @@ PROCESS_EVENT = "process_event"
 RUN_STEP = "run_step"
 GO_ON = "go_on"
 FETCH_RECORDING = "fetch_recording"
+SEND_MAIL = "send_mail"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
-QUEUES = {PROCESS_EVENT: "events", RUN_STEP: "steps", GO_ON: "waits", FETCH_RECORDING: "recordings"}
+QUEUES = {
+    PROCESS_EVENT: "events",
+    RUN_STEP: "steps",
+    GO_ON: "waits",
+    FETCH_RECORDING: "recordings",
+    SEND_MAIL: "mails",
+}
 
 _MOST_WAITING = 10_000
 log = logger(__name__)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TypeVar, cast
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from dotenv import dotenv_values
 
 from core.errors import Invalid
@@ -26,11 +26,22 @@ _MARK = "sealed:1:"
 
 def derived_key(purpose: str) -> bytes:
     """32 bytes for one purpose, so that no two uses of the secret key share a key."""
-    return hmac.new(settings().key(), b"portaria " + purpose.encode(), hashlib.sha256).digest()
+    return _derived(settings().key(), purpose)
 
 
-def _box() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(derived_key("seal")))
+def derived_keys(purpose: str) -> tuple[bytes, ...]:
+    """The purpose's key, and those it had before the secret key was changed: to check what they signed."""
+    before = (key.get_secret_value().encode() for key in settings().previous_secret_keys)
+    return tuple(_derived(key, purpose) for key in (settings().key(), *before))
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return hmac.new(key, b"portaria " + purpose.encode(), hashlib.sha256).digest()
+
+
+def _box() -> MultiFernet:
+    """Seals with the present key, and opens with the previous ones, too."""
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived_keys("seal")])
 
 
 def is_sealed(text: str) -> bool:

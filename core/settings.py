@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         validation_alias="PORTARIA_SECRET_KEY",
         description="Signs sessions and seals secrets; generated in embedded mode, required otherwise",
     )
+    previous_secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="PORTARIA_PREVIOUS_SECRET_KEYS",
+        description="Keys before this one, the last first: what they sealed and signed still counts",
+    )
     public_url: str = Field(
         "",
         validation_alias="PORTARIA_PUBLIC_URL",
@@ -107,7 +112,7 @@ class Settings(BaseSettings):
         "info", validation_alias="PORTARIA_LOG_LEVEL", description="Least level that is logged"
     )
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "previous_secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

@@ -99,6 +99,7 @@ def _end(
     lead, done = element, state is ActivityState.DONE
     if done and activity.type in _ANSWERS and not actor.startswith("rule:"):
         lead.first_response_at = lead.first_response_at or clock.now()
+        lead.last_outbound_at = clock.now()
     return [Happening("activity.completed", lead, activity=activity)] if done else []
 
 

@@ -49,3 +49,9 @@ def of_lead(session: Session, lead_id: int) -> Sequence[Attachment]:
     """The lead's files, oldest first."""
     chosen = select(Attachment).where(Attachment.lead_id == lead_id).order_by(Attachment.id).limit(500)
     return session.scalars(chosen).all()
+
+
+def of_event(session: Session, event_id: str) -> Sequence[Attachment]:
+    """The files that came, or go out, together."""
+    chosen = select(Attachment).where(Attachment.event_id == event_id).order_by(Attachment.position)
+    return session.scalars(chosen.limit(500)).all()

@@ -9,6 +9,7 @@ from typing import Any
 from models.activity import Activity
 from models.call import Call
 from models.lead import Lead
+from models.message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,4 @@ class Happening:
     data: Mapping[str, Any] = field(default_factory=dict)
     call: Call | None = None
     activity: Activity | None = None
+    message: Message | None = None

@@ -18,6 +18,7 @@ from models.consent import ConsentGiven
 from models.deal import Deal
 from models.inbound import InboundEvent
 from models.lead import OPEN, Lead, LeadStatus
+from models.message import Message
 from models.rule import Run, Trace
 from models.timeline import TimelineEntry
 from models.user import User
@@ -175,7 +176,8 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
         )
         .values(state=ActivityState.CANCELLED, outcome=f"merged into lead {lead.id}", done_at=clock.now())
     )
-    for table in (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven, Deal):
+    moved = (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven, Deal, Message)
+    for table in moved:
         session.execute(update(table).where(table.lead_id == other.id).values(lead_id=lead.id))
     if lead.owner_id is not None:
         session.execute(
@@ -191,6 +193,8 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
     lead.attribution = lead.attribution or other.attribution
     lead.consent = other.consent if lead.consent is None else lead.consent or bool(other.consent)
     lead.last_inbound_at = max(lead.last_inbound_at, other.last_inbound_at)
+    if other.last_outbound_at is not None:
+        lead.last_outbound_at = max(lead.last_outbound_at or other.last_outbound_at, other.last_outbound_at)
     lead.updated_at = clock.now()
     other.status = LeadStatus.MERGED
     other.merged_into_id = lead.id

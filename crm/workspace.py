@@ -34,6 +34,10 @@ class WorkspaceSettings(BaseModel):
         15, ge=1, le=10_000, description="When a lead that nobody has yet sets off lead.unassigned"
     )
 
+    automatic_mails_per_hour: int = Field(
+        10, ge=1, le=10_000, description="Most automatic e-mails to one address within an hour"
+    )
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

@@ -127,4 +127,5 @@ def _talked(session: Session, lead: Lead, call: Call) -> list[Happening]:
     # Trying to reach somebody is an answer too: that they did not pick up is not the agent's fault.
     at = min(call.answered_at or call.started_at or call_log.moment(call), clock.now())
     lead.first_response_at = lead.first_response_at or at
+    lead.last_outbound_at = max(lead.last_outbound_at or at, at)
     return [h for a in needless for h in activities.complete(session, a, actor="service", outcome=outcome)]

@@ -1,6 +1,14 @@
 """The door for HTTP, put together: forms, form services and telephone lines."""
 
-from intake import door_calls, door_confirm, door_forms, door_services
+from intake import door_calls, door_confirm, door_forms, door_services, door_unsubscribe
 from intake.door import client_address, door
 
-__all__ = ["client_address", "door", "door_calls", "door_confirm", "door_forms", "door_services"]
+__all__ = [
+    "client_address",
+    "door",
+    "door_calls",
+    "door_confirm",
+    "door_forms",
+    "door_services",
+    "door_unsubscribe",
+]

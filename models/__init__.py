@@ -14,6 +14,7 @@ from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.mailbox import MailboxPosition
+from models.message import Direction, Message, MessageState
 from models.offer import Offer, OfferState
 from models.pipeline import Pipeline, Stage, StageGroup
 from models.product import Product
@@ -43,6 +44,7 @@ __all__ = [
     "Deal",
     "DealContact",
     "DealLine",
+    "Direction",
     "EventState",
     "FormPrint",
     "InboundEvent",
@@ -50,6 +52,8 @@ __all__ = [
     "LeadStatus",
     "Lease",
     "MailboxPosition",
+    "Message",
+    "MessageState",
     "NamedList",
     "Offer",
     "OfferState",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, UniqueConstraint
@@ -37,3 +38,8 @@ class ContactPoint(Base):
     kind: Mapped[PointKind] = mapped_column(states(PointKind))
     value: Mapped[str]
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    # Mail to it came back for good, in the words of the server that sent it back.
+    bounced_at: Mapped[datetime | None]
+    bounce_reason: Mapped[str | None]
+    # They want no automatic mail.
+    unsubscribed_at: Mapped[datetime | None]

@@ -71,10 +71,17 @@ class Lead(Base):
     waits: Mapped[bool] = mapped_column(default=False)
     alarmed_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime]
+    # When a person of ours last wrote or spoke to them.
+    last_outbound_at: Mapped[datetime | None]
     first_response_at: Mapped[datetime | None]
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
     company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"))
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether they were heard of after anybody of ours last turned to them."""
+        return self.last_outbound_at is None or self.last_inbound_at > self.last_outbound_at
 
     owner: Mapped[User | None] = relationship()
     source: Mapped[Source] = relationship()

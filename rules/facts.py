@@ -12,15 +12,26 @@ from crm.workspace import WorkspaceSettings
 from models.activity import Activity
 from models.call import Call
 from models.lead import Lead
+from models.message import Message
 
 Facts = dict[str, Any]
 
 
 def of(happening: Happening, workspace: WorkspaceSettings) -> Facts:
     """The variables of `rules.vocabulary` for this happening."""
-    facts: Facts = {
-        "lead": lead_facts(happening.lead),
-        "event": dict(happening.data),
+    facts = {**of_lead(happening.lead, workspace), "event": dict(happening.data)}
+    if happening.call is not None:
+        facts["call"] = call_facts(happening.call)
+    if happening.activity is not None:
+        facts["activity"] = activity_facts(happening.activity)
+    return facts
+
+
+def of_lead(lead: Lead, workspace: WorkspaceSettings) -> Facts:
+    """What there is of a lead without anything that happened."""
+    return {
+        "lead": lead_facts(lead),
+        "event": {},
         "workspace": {
             "name": workspace.name,
             "country": workspace.country,
@@ -28,11 +39,6 @@ def of(happening: Happening, workspace: WorkspaceSettings) -> Facts:
             "currency": workspace.currency,
         },
     }
-    if happening.call is not None:
-        facts["call"] = call_facts(happening.call)
-    if happening.activity is not None:
-        facts["activity"] = activity_facts(happening.activity)
-    return facts
 
 
 def cause(happening: Happening) -> dict[str, Any]:
@@ -42,6 +48,8 @@ def cause(happening: Happening) -> dict[str, Any]:
         kept["call"] = happening.call.id
     if happening.activity is not None:
         kept["activity"] = happening.activity.id
+    if happening.message is not None:
+        kept["message"] = happening.message.id
     return kept
 
 
@@ -53,6 +61,7 @@ def restored(session: Session, kept: Mapping[str, Any], lead: Lead) -> Happening
         kept.get("event", {}),
         call=session.get(Call, kept["call"]) if "call" in kept else None,
         activity=session.get(Activity, kept["activity"]) if "activity" in kept else None,
+        message=session.get(Message, kept["message"]) if "message" in kept else None,
     )
 
 

@@ -6,13 +6,14 @@ from sqlalchemy import select
 
 from core.errors import Invalid
 from crm.contact_points import email_address
+from crm.reachability import LeftOut
 from models.lead import Lead
 from models.user import Team, TeamMember, User
 from rules.step import Known, StepContext
 from rules.vocabulary import nearest
 
 
-class NotAgreed(Invalid):
+class NotAgreed(LeftOut):
     """Marketing for somebody who was asked and did not agree, or was never asked: it is left out."""
 
 

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from core import clock, queue
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import digest
-from crm import timeline, workspace
+from crm import messages, timeline, workspace
+from crm.reachability import LeftOut
 from models.lead import Lead
+from models.message import Message
 from models.rule import Run, RunState, StepRow, StepState
 from rules import engine, facts
 from rules.order import MailOrder, Order
-from rules.recipient import NotAgreed
 from rules.schema import PlannedStep, planned
 from rules.step import DeferredStep, StepContext
 from rules.steps import STEPS
@@ -85,7 +86,7 @@ def claim(session: Session, step_id: int) -> Job | None:
     try:
         order = _order(session, row, now)
     except Invalid as error:
-        state = StepState.SKIPPED if isinstance(error, NotAgreed) else StepState.FAILED
+        state = StepState.SKIPPED if isinstance(error, LeftOut) else StepState.FAILED
         _end(session, row, state, str(error))
         return None
     row.state = StepState.RUNNING
@@ -184,8 +185,15 @@ def _order(session: Session, row: StepRow, now: datetime) -> Order:
         rule=run.rule,
         effect_key=digest(run.effect_key, row.path),
         now=now,
+        step_id=row.id,
+        mail_id=run.cause.get("message"),
     )
     return step.step.order(context, step.settings)
+
+
+def message_of(session: Session, row: StepRow) -> Message | None:
+    """The mail that a step sends to its lead; None for any other step."""
+    return session.scalars(select(Message).where(Message.step_id == row.id).limit(1)).first()
 
 
 def done(session: Session, job: Job, words: str, answer: object = None) -> None:
@@ -193,7 +201,10 @@ def done(session: Session, job: Job, words: str, answer: object = None) -> None:
     row = _held(session, job)
     if row is None:
         return
-    if isinstance(job.order, MailOrder):
+    message = message_of(session, row) if isinstance(job.order, MailOrder) else None
+    if message is not None:
+        messages.sent(session, message, words=words)
+    elif isinstance(job.order, MailOrder):
         _tell(
             session,
             row,
@@ -204,6 +215,15 @@ def done(session: Session, job: Job, words: str, answer: object = None) -> None:
     if (name := row.settings.get("answer_as")) is not None:
         row.data = {**row.data, "name": name, "answer": answer}
     _end(session, row, StepState.DONE, words)
+
+
+def postponed(session: Session, job: Job, words: str, *, after: timedelta) -> None:
+    """Records that the order was not tried, because it is too early: this counts as no attempt."""
+    row = _held(session, job)
+    if row is not None:
+        row.state, row.lease_until = StepState.READY, None
+        row.attempts -= 1
+        row.due_at, row.result = clock.now() + after, words
 
 
 def failed(session: Session, job: Job, words: str, *, retry: bool, after: timedelta | None = None) -> None:
@@ -242,6 +262,8 @@ def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
     except Invalid:
         # It was published by a release that wrote it in another way.
         summary, held_up = row.kind, True
+    if state is StepState.FAILED and (message := message_of(session, row)) is not None:
+        messages.failed(session, message, words, told=False)
     if state is StepState.FAILED:
         _tell(session, row, "step_failed", f"{summary}: {words}", {})
     # Two steps of one run may end at once: whoever has the run's row sees them both.

@@ -45,6 +45,7 @@ class Known:
     sms: bool = False
     lists: frozenset[str] = frozenset()
     sources: frozenset[str] | None = None
+    mailboxes: frozenset[str] = frozenset()
 
     @property
     def references(self) -> References:
@@ -63,6 +64,10 @@ class StepContext:
     rule: str
     effect_key: str
     now: datetime
+    #: The step's row, for a deferred step.
+    step_id: int | None = None
+    #: The mail that set the run off, for a run that was.
+    mail_id: int | None = None
     #: Whether what the last `wait` of the same list waited for came; None where there was none.
     waited: bool | None = None
 
@@ -168,6 +173,7 @@ class DeferredStep(Step[S]):
     def order(self, context: StepContext, settings: S) -> Order:
         """What the worker is to do.
 
-        Raises Invalid where there is nothing that could be done (no address, no template).
+        Raises Invalid where there is nothing that could be done (no address, no template), LeftOut where it
+        is not to be done.
         """
         raise NotImplementedError

@@ -79,7 +79,7 @@ def _count(session: Session, person_id: int, event: str, since: datetime, until:
         moment = Lead.__table__.c.created_at
     elif event in _CHANNELS:
         counted = theirs.select_from(TimelineEntry).where(
-            TimelineEntry.kind == "submission",
+            TimelineEntry.kind.in_(("submission", "email")),
             TimelineEntry.data["channel"].as_string() == _CHANNELS[event].value,
         )
         moment = TimelineEntry.__table__.c.at

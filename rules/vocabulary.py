@@ -58,6 +58,7 @@ ACTIVITY: Fields = MappingProxyType(
         "outcome": "text",
     }
 )
+MAIL: Fields = MappingProxyType({"from": "text", "subject": "text", "text": "text", "mailbox": "text"})
 #: The fields that take only these words.
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -127,7 +128,14 @@ TRIGGERS = {
         Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),
         Trigger("form.submitted", "A form was submitted"),
-        Trigger("email.received", "An e-mail was received"),
+        Trigger("email.received", "An e-mail was received", MAIL),
+        Trigger("email.replied", "Somebody answered an e-mail of ours, or went on with their own", MAIL),
+        Trigger("email.sent", "A person wrote an e-mail to the lead", {"subject": "text", "to": "text"}),
+        Trigger(
+            "email.bounced",
+            "An e-mail of ours came back",
+            {"to": "text", "subject": "text", "reason": "text", "permanent": "flag"},
+        ),
         Trigger("call.started", "A call began; told once, also where its end came first", call=True),
         Trigger("call.answered", "A call was answered and is over", call=True),
         Trigger("call.missed", "A call was missed", call=True),

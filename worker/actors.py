@@ -13,7 +13,7 @@ from dramatiq import Broker, actor
 from core import queue
 from core.errors import Unavailable
 from core.logs import logger
-from worker import executor, recordings
+from worker import executor, mailing, recordings
 
 log = logger(__name__)
 
@@ -34,10 +34,14 @@ def declare(broker: Broker, *, threads: int) -> None:
     def fetch_recording(recording_id: str) -> None:
         _shielded(lambda: recordings.fetch(int(recording_id)), "recording", recording_id)
 
+    def send_mail(message_id: str) -> None:
+        _shielded(lambda: mailing.send(int(message_id)), "message", message_id)
+
     table = (
         (process_event, queue.PROCESS_EVENT, 0),
         (go_on, queue.GO_ON, 5),
         (run_step, queue.RUN_STEP, 10),
+        (send_mail, queue.SEND_MAIL, 10),
         (fetch_recording, queue.FETCH_RECORDING, 20),
     )
     for function, name, priority in table:

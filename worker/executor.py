@@ -6,7 +6,16 @@ import threading
 from datetime import timedelta
 
 from core import db
-from core.errors import Ignored, Permanent, PortariaError, Quarantined, Retry, Unavailable, Unreadable
+from core.errors import (
+    Ignored,
+    Permanent,
+    PortariaError,
+    Quarantined,
+    Retry,
+    TooEarly,
+    Unavailable,
+    Unreadable,
+)
 from core.logs import logger
 from core.metrics import STEPS
 from crm import workspace
@@ -177,6 +186,9 @@ class Executor:
                 words = smtp.send(job.order, sender_name=name)
             else:
                 words, answer = webhook.send(job.order)
+        except TooEarly as error:
+            with db.unit_of_work() as session:
+                runs.postponed(session, job, str(error), after=error.wait)
         except Retry as error:
             self._failed(job, error, retry=True)
         except Permanent as error:

@@ -64,6 +64,7 @@ def run(stop: threading.Event) -> None:
     table: tuple[tuple[float, Callable[[], object]], ...] = (
         (1.0, sweeper.events),
         (0.5, sweeper.steps),
+        (1.0, sweeper.mails),
         (5.0, sweeper.recordings),
         (30.0, lost_calls.close),
         (3600.0, recordings.forget),

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from core import clock, db, queue
 from intake import journal
 from models.inbound import InboundEvent
+from models.message import Message
 from models.rule import StepRow, StepState
 from rules import runs
-from worker import recordings
+from worker import mailing, recordings
 
 #: Events younger than this are still on their way through the doorbell.
 _PATIENCE = timedelta(seconds=1)
@@ -49,6 +50,14 @@ class Sweeper:
         waits = [row.id for row in rows if row.state is StepState.WAITING]
         others = [row.id for row in rows if row.state is not StepState.WAITING]
         return self._ring(queue.GO_ON, waits) + self._ring(queue.RUN_STEP, others)
+
+    def mails(self) -> int:
+        """Rings for mails by hand that are to be sent; says for how many."""
+        with db.reading() as session:
+            ids = session.scalars(
+                select(Message.id).where(mailing.due(clock.now())).order_by(Message.due_at).limit(_MOST)
+            ).all()
+        return self._ring(queue.SEND_MAIL, ids)
 
     def recordings(self) -> int:
         """Rings for recordings that are to be fetched; says for how many."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import secrets
 from core.errors import Invalid
-from models.source import Source
+from models.source import Channel, Source
 from models.user import Team, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 from rules.condition import Condition
@@ -20,6 +20,7 @@ from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
 from rules.vocabulary import TRIGGERS, References, nearest
+from workspace import check_templates
 from workspace.document import Document, Path
 from workspace.schema import WorkspaceFile
 from workspace.sealing import sealed
@@ -64,6 +65,7 @@ def check(session: Session, document: Document) -> Checked:
         mistakes += _twins(values)
         mistakes += _references(session, file)
         mistakes += _policies(session, file)
+        mistakes += check_templates.mistakes(session, file)
         mistakes += _rules(session, file)
     if mistakes or file is None:
         raise refusal(document, mistakes)
@@ -217,6 +219,11 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
         variables={},
         lists=_lists(session, file),
         sources=_sources(session, file),
+        mailboxes=frozenset(
+            [m.key for m in file.mailboxes]
+            if file.mailboxes is not None
+            else session.scalars(select(Source.key).where(Source.channel == Channel.EMAIL, Source.active))
+        ),
         sms=file.sms is not None or bool((row := session.get(WorkspaceRow, 1)) and row.sms),
     )
     _, mistakes = read_rules(file.rules, known)

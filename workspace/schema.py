@@ -15,6 +15,7 @@ from intake.mailbox.settings import MailboxSettings
 from models.user import Role
 from rules.calendar import CalendarSettings
 from rules.expectation import RuleTest
+from rules.letter import TemplateSettings
 from rules.sla import PolicySettings
 from rules.sms import SmsSettings
 
@@ -110,15 +111,6 @@ class ListEntry(_Part):
         return [str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v for v in value]
 
 
-class TemplateEntry(_Part):
-    """A text to send; may name fields, such as {{ lead.name }}."""
-
-    key: str = Field(pattern=KEY, description="Short name")
-    name: str = Field("", description="What people call it")
-    subject: str = Field("", description="Subject of the e-mail")
-    text: str = Field(description="Text of the e-mail")
-
-
 class WorkspaceFile(_Part):
     """The whole document. A part that is left out is left as it is."""
 
@@ -131,7 +123,7 @@ class WorkspaceFile(_Part):
     forms: list[FormSettings] | None = Field(None, description="Ways in: forms")
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
-    templates: list[TemplateEntry] | None = Field(None, description="Texts to send")
+    templates: list[TemplateSettings] | None = Field(None, description="Texts to send")
     sms: SmsSettings | None = Field(None, description="How text messages are sent")
     sla: list[PolicySettings] | None = Field(None, description="How soon somebody answers")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")

@@ -158,6 +158,15 @@ _WORDS = {
             " confirmez-la ici :\n\n{}\n\nSinon, vous n'avez rien à faire.\n"
         ),
     ),
+    "unsubscribe": ("Unsubscribe", "Cancelar subscrição", "Darse de baja", "Abmelden", "Se désabonner"),
+    "unsubscribe_ask": (
+        "{} receives no more automatic mail from us. Mail from our staff still arrives.",
+        "{} deixa de receber os nossos e-mails automáticos. Os da nossa equipa continuam a chegar.",
+        "{} dejará de recibir nuestros correos automáticos. Los de nuestro equipo seguirán llegando.",
+        "{} erhält keine automatischen E-Mails mehr von uns. Die unserer Mitarbeiter kommen weiterhin an.",
+        "{} ne recevra plus nos e-mails automatiques. Ceux de notre équipe arrivent toujours.",
+    ),
+    "unsubscribed": ("Unsubscribed", "Subscrição cancelada", "Baja realizada", "Abgemeldet", "Désabonné"),
     "confirm_sent": (
         "Please confirm it with the link that we have sent you by e-mail.",
         "Confirme-o com a ligação que lhe enviámos por e-mail.",

@@ -22,11 +22,11 @@ READ = [
     "/leads", "/leads/1", "/leads/1/timeline", "/leads/1/trace", "/leads/1/activities", "/calls", "/calls/1", "/recordings/1",
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
     "/leads/1/offers", "/rulesets", "/rulesets/1", "/leads/1/attachments", "/attachments/1",
-    "/leads/1/consents",
+    "/leads/1/consents", "/leads/1/emails", "/emails/1", "/templates", "/templates/contact/preview",
 ]  # fmt: skip
 WRITE = [
     "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
-    "/activities/1/complete", "/activities/1/cancel", "/leads/1/accept", "/rulesets/check",
+    "/activities/1/complete", "/activities/1/cancel", "/leads/1/accept", "/rulesets/check", "/leads/1/emails", "/emails/1/retry",
 ]  # fmt: skip
 RULING = ["/rulesets", "/rulesets/backtest", "/rulesets/1/rollback"]
 ALL = ("admin", "manager", "agent", "read-only")

@@ -202,6 +202,7 @@ def test_deferred_steps_are_ordered_claimed_once_and_recorded(database: db.Datab
             "Hello Maria Souza",
             "Dear Maria Souza, thank you.",
             mail.order.message_id,  # type: ignore[union-attr]
+            unsubscribe=mail.order.unsubscribe,  # type: ignore[union-attr]
         )
     with database.unit_of_work() as session:
         assert runs.claim(session, mail_id) is None  # somebody has it

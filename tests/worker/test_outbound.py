@@ -15,7 +15,8 @@ from core import http
 from core.errors import Permanent, Retry
 from core.settings import settings
 from rules.order import MailOrder, WebhookOrder
-from worker.outbound import smtp, webhook
+from worker.outbound import mail, webhook
+from worker.outbound.account import Account
 
 PRIVATE = [
     "127.0.0.1", "127.1", "0177.0.0.1", "0x7f.0.0.1", "2130706433", "0.0.0.0", "10.0.0.1", "172.16.0.1",
@@ -101,12 +102,12 @@ def test_a_control_character_never_gets_into_a_header(field: str) -> None:
     values = {"to": "a@client.test", "subject": "Hello", "text": "x", "message_id": "m"}
     values[field] += "\r\nBcc: victim@client.test"
     with pytest.raises(Permanent, match="control character"):
-        smtp.compose(MailOrder(**values), sender_name="Acme")
+        mail.compose(MailOrder(**values), Account("sales@acme.test", None), sender_name="Acme")
 
 
 def test_names_and_subjects_in_any_script_survive() -> None:
     order = MailOrder("joao@xn--exmple-cua.com", "Orçamento — 見積もり", "Olá\n見積もり", "m")
-    message = smtp.compose(order, sender_name="Ação, Ltda")
+    message = mail.compose(order, Account("sales@acme.test", None), sender_name="Ação, Ltda")
     raw = message.as_bytes()
     assert raw.isascii()
     assert str(message["Subject"]) == "Orçamento — 見積もり"
