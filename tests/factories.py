@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
@@ -23,7 +24,7 @@ from models.source import Channel, Source
 from rules import engine
 from workspace.apply import Change, apply
 from workspace.check import check
-from workspace.document import read
+from workspace.document import Document, Path, Place, parse
 
 NOON = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # a Monday, 12:00 in São Paulo
 
@@ -56,9 +57,15 @@ def configure(text: str = WORKSPACE, **parts: str) -> list[Change]:
 
 def configure_in(session: Session, text: str = WORKSPACE, **parts: str) -> list[Change]:
     """Applies a workspace in the given transaction."""
-    file = Path.cwd() / "workspace.yaml"
-    file.write_text(text + "".join(f"\n{name}:\n{value}" for name, value in parts.items()))
-    return apply(session, check(session, read(file)), by="test")
+    values, places = _parsed(text + "".join(f"\n{name}:\n{value}" for name, value in parts.items()))
+    return apply(session, check(session, Document(deepcopy(values), dict(places))), by="test")
+
+
+@lru_cache(maxsize=500)
+def _parsed(text: str) -> tuple[dict[str, Any], dict[Path, Place]]:
+    """Read once for all tests that say the same: reading is most of what applying costs."""
+    document = parse(text.encode(), "workspace.yaml")
+    return document.values, document.places
 
 
 def source(session: Session, key: str = "contact", channel: Channel = Channel.FORM) -> Source:
