@@ -21,7 +21,7 @@ from core.errors import Invalid
 from core.ids import new_id
 from core.metrics import ACCEPTED, PROCESSED, REPEATED
 from core.settings import settings
-from crm import leads, workspace
+from crm import conversion, leads, workspace
 from crm.capture import capture
 from crm.contact_points import email_address
 from crm.submission import Submission
@@ -125,6 +125,8 @@ def _take_in(session: Session, event: InboundEvent, asked: NewLead, source: Sour
         happenings += leads.add_tag(session, taken.lead, tag, actor=auth.caller().actor)
     engine.react(session, happenings, workspace=here, event_id=event.id)
     engine.react(session, ladder.catch(session, taken.lead, here), workspace=here, event_id=event.id)
+    if here.mode == "simple":
+        engine.react(session, conversion.straight(session, taken.lead), workspace=here, event_id=event.id)
     event.lead_id = taken.lead.id
     event.attempts = 1
     journal.close(event, EventState.PROCESSED)

@@ -9,12 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import leads, timeline
+from crm import leads, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
 from crm.identity import identify
+from crm.standing import standing
 from crm.submission import Submission
 from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead, LeadStatus
 from models.source import Channel, Source
 
@@ -49,6 +51,9 @@ def capture(
         # The person was taken for several until now; what they share has just shown itself.
         leads.absorb(session, present[0], other, why=f"{_named(points)} belong together")
     email, phone = next(iter(emails), None), next(iter(phones), None)
+    deal = None if present or not who.known else _open_deal(session, who.person_id)
+    if deal is not None and deal.lead is not None:
+        present = [deal.lead]
     if present:
         lead, created = present[0], False
         _fill(lead, submission, email, phone)
@@ -56,7 +61,7 @@ def capture(
         lead, created = _new(session, submission, source, who.person_id, email, phone), True
         if who.known and (contact := _contact(session, who.person_id)) is not None:
             lead.contact_id, lead.company_id = contact.id, contact.company_id
-    timeline.record(
+    entry = timeline.record(
         session,
         lead,
         kind="submission",
@@ -65,6 +70,7 @@ def capture(
         event_id=event_id,
         at=submission.occurred_at,
     )
+    entry.deal_id = deal.id if deal else None
     happenings = [
         Happening("lead.created" if created else "lead.repeat", lead, {"channel": submission.channel.value})
     ]
@@ -106,6 +112,13 @@ def _new(
     session.add(lead)
     session.flush()
     return lead
+
+
+def _open_deal(session: Session, person_id: int) -> Deal | None:
+    """In a workspace that goes straight to deals: the person's open one, which the enquiry is about."""
+    if workspace.load(session).mode != "simple":
+        return None
+    return standing(session, person_id).deal
 
 
 def _contact(session: Session, person_id: int) -> Contact | None:

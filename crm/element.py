@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from models.activity import Activity
+from models.attachment import Attachment
 from models.call import Call
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal
-from models.lead import Lead
+from models.lead import OPEN, Lead
+from models.message import Message
+from models.timeline import TimelineEntry
 
+#: The tables whose rows hang on elements, by `lead_id`, `contact_id` and `deal_id`, most by
+#: `company_id` too.
+HANGING = (Activity, TimelineEntry, Call, Attachment, Message)
 Element = Lead | Contact | Company | Deal
 
 
@@ -38,11 +44,12 @@ def place_of(element: Element) -> Place:
 
 
 def element_of(session: Session, row: Activity | Call) -> Element | None:
-    """What a row hangs on first: its lead, else its deal, its contact, its company."""
-    if row.lead_id is not None:
-        return session.get(Lead, row.lead_id)
+    """What a row is about now: its deal, its open lead, its contact or company, or the lead it was."""
+    lead = session.get(Lead, row.lead_id) if row.lead_id is not None else None
     if row.deal_id is not None:
         return session.get(Deal, row.deal_id)
+    if lead is not None and lead.status in OPEN:
+        return lead
     if row.contact_id is not None:
         return session.get(Contact, row.contact_id)
-    return session.get(Company, row.company_id) if row.company_id is not None else None
+    return session.get(Company, row.company_id) if row.company_id is not None else lead

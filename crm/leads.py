@@ -8,16 +8,17 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Invalid
-from crm import timeline
+from core.errors import Conflict, Invalid
+from crm import catalogue, fields, timeline
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.attachment import Attachment
 from models.call import Call
 from models.consent import ConsentGiven
+from models.contact import Contact
 from models.deal import Deal
 from models.inbound import InboundEvent
-from models.lead import OPEN, Lead, LeadStatus
+from models.lead import OPEN, STRAIGHT, Lead, LeadStatus
 from models.message import Message
 from models.rule import Run, Trace
 from models.timeline import TimelineEntry
@@ -55,6 +56,8 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
         )
         .values(owner_id=owner.id)
     )
+    if lead.status is LeadStatus.CONVERTED:
+        _give_what_came_of_it(session, lead, owner)
     timeline.record(
         session,
         lead,
@@ -64,6 +67,12 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
         data={"owner": owner.email, "before": before.email if before else None},
     )
     return [Happening("lead.assigned", lead, {"before": before.email if before else None})]
+
+
+def _give_what_came_of_it(session: Session, lead: Lead, owner: User) -> None:
+    """A lead that waited for an owner when it was converted: whoever has it now has its contact and deals."""
+    for table, theirs in ((Deal, Deal.lead_id == lead.id), (Contact, Contact.id == lead.contact_id)):
+        session.execute(update(table).where(theirs, table.owner_id.is_(None)).values(owner_id=owner.id))
 
 
 def unassign(session: Session, lead: Lead, *, actor: str, why: str) -> list[Happening]:
@@ -86,32 +95,75 @@ def unassign(session: Session, lead: Lead, *, actor: str, why: str) -> list[Happ
 
 
 def change_status(
-    session: Session, lead: Lead, status: LeadStatus, *, actor: str, reason: str = ""
+    session: Session,
+    lead: Lead,
+    status: LeadStatus,
+    *,
+    actor: str,
+    reason: str = "",
+    own: str | None = None,
 ) -> list[Happening]:
-    """Moves the lead to another status; a reason is kept with the change.
+    """Moves the lead to another status; a reason is kept with it. `own` is one of the workspace's own.
 
     Raises Invalid for a lead that is part of another one.
     """
-    before = lead.status
-    if before is status:
+    before, standing = status_of(lead), lead.status
+    if (standing, lead.own_status) == (status, own):
         return []
-    if before is LeadStatus.MERGED:
+    if standing is LeadStatus.MERGED:
         raise Invalid(f"the lead is part of lead {lead.merged_into_id} now")
-    lead.status = status
+    lead.status, lead.own_status = status, own
     lead.updated_at = clock.now()
-    words = f"Status: {before.value} → {status.value}" + (f" ({reason})" if reason else "")
+    lead.closed_at = None if status in OPEN else clock.now()
+    lead.closing_reason = None if status in OPEN else reason or None
+    after = status_of(lead)
     timeline.record(
         session,
         lead,
         kind="status_changed",
-        summary=words,
+        summary=f"Status: {before} → {after}" + (f" ({reason})" if reason else ""),
         actor=actor,
-        data={"before": before.value, "after": status.value, "reason": reason},
+        data={"before": before, "after": after, "reason": reason},
     )
     return [
-        Happening("lead.status_changed", lead, {"before": before.value, "reason": reason}),
-        Happening("lead.updated", lead, {"changes": {"status": before.value}}),
+        Happening("lead.status_changed", lead, {"before": before, "reason": reason}),
+        Happening("lead.updated", lead, {"changes": {"status": before}}),
     ]
+
+
+def waits_for_owner(lead: Lead) -> bool:
+    """Whether somebody has to have it: it is open, or became a deal at once, which is."""
+    return lead.status in OPEN or lead.closing_reason == STRAIGHT
+
+
+def status_of(lead: Lead) -> str:
+    """The lead's status as people call it: one of the workspace's own, or one that there is anyway."""
+    return lead.own_status or lead.status.value
+
+
+def move(session: Session, lead: Lead, to: str, *, actor: str, reason: str = "") -> list[Happening]:
+    """Moves the lead to an open status by its name, or puts it aside as `junk` for a reason.
+
+    Raises Conflict for a lead that is closed by converting or merging it, Invalid for a name or a reason
+    that is none, and for what the status requires.
+    """
+    settings = catalogue.load(session)
+    own = settings.own_status(to)
+    known = ["new", "in_progress", *(s.key for s in settings.lead_statuses), "junk"]
+    if to not in known:
+        raise Invalid("some values are not acceptable", {"/status": f"is none of {', '.join(known)}"})
+    if lead.status is LeadStatus.MERGED:
+        raise Conflict(f"the lead is part of lead {lead.merged_into_id} now")
+    if lead.status is LeadStatus.CONVERTED:
+        raise Conflict("the lead is converted; it has to be reopened first")
+    if to == LeadStatus.JUNK:
+        reasons = [r.key for r in settings.junk_reasons]
+        if reasons and reason not in reasons:
+            raise Invalid("some values are not acceptable", {"/reason": f"is none of {', '.join(reasons)}"})
+    if own is not None and (wrong := fields.missing(lead, own.requires)):
+        raise Invalid(f"the status '{to}' needs more to be known", wrong)
+    status = LeadStatus.IN_PROGRESS if own is not None else LeadStatus(to)
+    return change_status(session, lead, status, actor=actor, reason=reason, own=own.key if own else None)
 
 
 def set_field(session: Session, lead: Lead, field: str, value: object, *, actor: str) -> list[Happening]:

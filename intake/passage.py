@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from crm import conversion
 from crm.capture import Capture, capture
 from crm.happening import Happening
 from crm.submission import Submission
@@ -38,10 +39,15 @@ class Passage:
         )
 
     def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
-        """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all."""
+        """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all.
+
+        Then, in a workspace that goes straight to deals, it becomes one.
+        """
         self._tell(happenings)
         if lead.owner_id is None:
             self._tell(ladder.catch(self.session, lead, self.here))
+        if self.here.mode == "simple":
+            self._tell(conversion.straight(self.session, lead))
 
     def _tell(self, happenings: Iterable[Happening]) -> None:
         engine.react(

@@ -26,6 +26,8 @@ class LeadStatus(StrEnum):
 
 
 OPEN = (LeadStatus.NEW, LeadStatus.IN_PROGRESS)
+#: Why a lead is closed that the workspace's simple mode made a deal at once.
+STRAIGHT = "straight to a deal"
 
 
 class Lead(Base):

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from crm.happening import Happening
+from crm.leads import status_of
 from crm.workspace import WorkspaceSettings
 from models.activity import Activity
 from models.call import Call
@@ -79,7 +80,7 @@ def lead_facts(lead: Lead) -> dict[str, Any]:
         "id": lead.id,
         "number": lead.id,
         "title": lead.title,
-        "status": lead.status.value,
+        "status": status_of(lead),
         "channel": lead.channel.value,
         "source": lead.source.key,
         "owner": lead.owner.email if lead.owner else None,

@@ -24,6 +24,8 @@ def check_choice(field: Node, word: Node, known: References) -> None:
     path = path_of(field)
     name = ".".join(path) if path else ""
     choices: Iterable[str] | None = CHOICES.get(name)
+    if choices is not None:
+        choices = (*choices, *known.words.get(name, ()))
     if name == "lead.source":
         choices = known.sources
     elif name in ("workspace.timezone",):

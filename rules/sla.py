@@ -21,7 +21,7 @@ from core.errors import Invalid
 from crm import timeline
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
-from models.lead import OPEN, Lead
+from models.lead import OPEN, STRAIGHT, Lead
 from models.sla import SlaClock, SlaState
 from models.workspace import Calendar, WorkspaceRow
 from rules import duration, facts, surroundings
@@ -87,7 +87,7 @@ def attend(session: Session, happening: Happening, workspace: WorkspaceSettings)
         return
     if lead.first_response_at is not None:
         _end(session, row, lead, lead.first_response_at)
-    elif lead.status not in OPEN:
+    elif lead.status not in OPEN and lead.closing_reason != STRAIGHT:
         row.state, row.ended_at = SlaState.ENDED, clock.now()
         row.due_at = row.next_at = None
     elif (condition := row.settings.get("pause_when")) is not None:

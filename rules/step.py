@@ -5,7 +5,7 @@ the run goes on."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -46,11 +46,13 @@ class Known:
     lists: frozenset[str] = frozenset()
     sources: frozenset[str] | None = None
     mailboxes: frozenset[str] = frozenset()
+    #: What the CRM is set up with: statuses, reasons, kinds of activity, pipelines and their stages.
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def references(self) -> References:
         """What of it a condition may name."""
-        return References(self.lists, self.calendars, self.sources)
+        return References(self.lists, self.calendars, self.sources, self.words)
 
 
 @dataclass(frozen=True, slots=True)

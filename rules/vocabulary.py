@@ -89,6 +89,8 @@ class References:
     lists: frozenset[str] | None = None
     calendars: frozenset[str] | None = None
     sources: frozenset[str] | None = None
+    #: Further words that a field of `CHOICES` may have here.
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 #: The fields of a variable of which nothing is known beforehand: it may be text as well as have any parts.
@@ -124,6 +126,11 @@ TRIGGERS = {
         Trigger("lead.updated", "A field of a lead was changed", {"changes": "any"}),
         Trigger("lead.status_changed", "A lead has another status", {"before": "text", "reason": "text"}),
         Trigger("lead.assigned", "A lead was given to somebody, or to nobody", {"before": "text"}),
+        Trigger(
+            "lead.converted",
+            "A lead became a contact, a company, a deal, or several of them",
+            {"contact_id": "number", "company_id": "number", "deal_id": "number"},
+        ),
         Trigger("lead.unassigned", "Nobody has an open lead after a while", {"minutes": "number"}),
         Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),

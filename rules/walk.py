@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock, queue
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.ids import digest
 from core.logs import logger
 from core.savepoint import savepoint
@@ -151,7 +151,7 @@ class Walk:
         try:
             with savepoint(self._session) if self._careful else nullcontext():
                 return self._done(planned, row, prefix, place, around)
-        except Invalid as error:
+        except (Conflict, Invalid) as error:
             self._failed(planned, row, str(error))
         except (DataError, IntegrityError) as error:
             if not self._careful:

@@ -22,7 +22,8 @@ from models.lead import Lead
 from models.pipeline import Pipeline, Stage, StageGroup
 from models.source import Channel, Source
 from rules import engine
-from workspace.apply import Change, apply
+from workspace.apply import apply
+from workspace.change import Change
 from workspace.check import check
 from workspace.document import Document, Path, Place, parse
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock, cron, db
@@ -21,8 +21,10 @@ from crm import workspace
 from crm.happening import Happening
 from intake import screening
 from models.activity import Activity, ActivityState
-from models.lead import OPEN, Lead
+from models.deal import Deal
+from models.lead import OPEN, STRAIGHT, Lead
 from models.offer import Offer, OfferState
+from models.pipeline import StageGroup
 from models.rule import CronRule, Trace
 from models.sla import SlaClock
 from models.timeline import TimelineEntry
@@ -128,7 +130,9 @@ _looked_at = 0
 def _turn_of(session: Session) -> list[int]:
     """The next leads without an owner, oldest first; after the newest it begins anew."""
     global _looked_at
-    chosen = select(Lead.id).where(Lead.owner_id.is_(None), Lead.status.in_(OPEN)).order_by(Lead.id)
+    deals = select(Deal.lead_id).where(Deal.state == StageGroup.OPEN, Deal.owner_id.is_(None))
+    waits = or_(Lead.status.in_(OPEN), and_(Lead.closing_reason == STRAIGHT, Lead.id.in_(deals)))
+    chosen = select(Lead.id).where(Lead.owner_id.is_(None), waits).order_by(Lead.id)
     ids = list(session.scalars(chosen.where(Lead.id > _looked_at).limit(_MOST)))
     _looked_at = ids[-1] if len(ids) == _MOST else 0
     return ids

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -18,6 +17,8 @@ from models.user import Team, TeamMember, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 from rules import ruleset, trial
 from rules.expectation import RuleTest
+from workspace import crm_apply
+from workspace.change import Change
 from workspace.check import Checked, refusal
 from workspace.document import Path
 from workspace.schema import TeamEntry, UserEntry
@@ -34,19 +35,6 @@ CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.
 
 class DryRun(Exception):
     """Raised by the caller at the end of a transaction whose changes are not wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference: `add`, `change` or `remove`, of what, and in which settings."""
-
-    action: str
-    what: str
-    settings: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        mark = {"add": "+", "change": "~", "remove": "-"}[self.action]
-        return f"{mark} {self.what}" + (f" ({', '.join(self.settings)})" if self.settings else "")
 
 
 def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list[Change]:
@@ -81,6 +69,7 @@ def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list
     if stored.get("sms") is not None and (differing := _differing(row.sms, stored["sms"])):
         changes.append(Change("change" if row.sms else "add", "sms", differing if row.sms else ()))
         row.sms = dict(stored["sms"])
+    changes += crm_apply.apply(session, row, checked.file, stored)
     if stored.get("rules") is not None:
         changes += _rules(session, row, stored, by, why)
     if changes:

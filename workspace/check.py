@@ -20,25 +20,13 @@ from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
 from rules.vocabulary import TRIGGERS, References, nearest
-from workspace import check_templates
+from workspace import check_templates, crm_check
 from workspace.document import Document, Path
 from workspace.schema import WorkspaceFile
 from workspace.sealing import sealed
+from workspace.twins import twins
 
 _LONGEST_SHOWN = 80
-#: How each part's elements are told apart.
-IDENTITIES = {
-    "users": "email",
-    "teams": "key",
-    "calendars": "key",
-    "lists": "key",
-    "forms": "key",
-    "mailboxes": "key",
-    "lines": "key",
-    "templates": "key",
-    "sla": "key",
-    "territories": "key",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +50,9 @@ def check(session: Session, document: Document) -> Checked:
         except ValidationError as error:
             mistakes += _of_pydantic(error, values)
     if file is not None:
-        mistakes += _twins(values)
+        mistakes += twins(values)
         mistakes += _references(session, file)
+        mistakes += crm_check.references(session, file)
         mistakes += _policies(session, file)
         mistakes += check_templates.mistakes(session, file)
         mistakes += _rules(session, file)
@@ -133,16 +122,6 @@ def _real(location: Sequence[str | int], values: Any) -> Path:
     return tuple(path)
 
 
-def _twins(values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    for part, identity in IDENTITIES.items():
-        seen = set()
-        for place, element in enumerate(values.get(part) or ()):
-            name = str(element[identity]).lower()
-            if name in seen:
-                yield (part, place, identity), f"'{name}' stands twice in {part}"
-            seen.add(name)
-
-
 def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
     users = _users(session, file)
     for place, team in enumerate(file.teams or ()):
@@ -184,7 +163,12 @@ def _references(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, s
 
 def _policies(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
     """What the conditions of policies name; what they mean is checked with their settings."""
-    known = References(_lists(session, file), frozenset(_calendars(session, file)), _sources(session, file))
+    known = References(
+        _lists(session, file),
+        frozenset(_calendars(session, file)),
+        _sources(session, file),
+        crm_check.words(session, file),
+    )
     for place, policy in enumerate(file.sla or ()):
         for name in ("when", "pause_when"):
             text = getattr(policy, name)
@@ -224,6 +208,7 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
             if file.mailboxes is not None
             else session.scalars(select(Source.key).where(Source.channel == Channel.EMAIL, Source.active))
         ),
+        words=crm_check.words(session, file),
         sms=file.sms is not None or bool((row := session.get(WorkspaceRow, 1)) and row.sms),
     )
     _, mistakes = read_rules(file.rules, known)

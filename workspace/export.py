@@ -11,6 +11,7 @@ from models.rule import RulesetVersion
 from models.source import Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
+from workspace import crm_export
 from workspace.apply import CHANNELS
 
 
@@ -34,6 +35,7 @@ def export(session: Session) -> dict[str, Any]:
         chosen = select(Source).where(Source.channel == channel, Source.active).order_by(Source.id)
         document[part] = [s.settings for s in session.scalars(chosen)]
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
+    document |= crm_export.parts(session, row)
     document["sla"], document["sms"] = row.sla, row.sms
     if row.ruleset_version_id is not None:
         version = session.get_one(RulesetVersion, row.ruleset_version_id)

@@ -7,6 +7,18 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from crm.catalogue import (
+    KEY,
+    ActivityKind,
+    ClosingReason,
+    Currency,
+    CustomField,
+    JunkReason,
+    Numbers,
+    OwnStatus,
+    Tax,
+    Unit,
+)
 from crm.contact_points import email_address, phone_number
 from crm.workspace import WorkspaceSettings
 from intake.calls import LINES
@@ -18,8 +30,7 @@ from rules.expectation import RuleTest
 from rules.letter import TemplateSettings
 from rules.sla import PolicySettings
 from rules.sms import SmsSettings
-
-KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+from workspace.crm_parts import PipelineEntry, ProductEntry
 
 
 class _Part(BaseModel):
@@ -124,6 +135,17 @@ class WorkspaceFile(_Part):
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
     templates: list[TemplateSettings] | None = Field(None, description="Texts to send")
+    pipelines: list[PipelineEntry] | None = Field(None, description="The stages that deals go through")
+    products: list[ProductEntry] | None = Field(None, description="What is sold")
+    closing_reasons: list[ClosingReason] | None = Field(None, description="Why deals are won or lost")
+    junk_reasons: list[JunkReason] | None = Field(None, description="Why leads are no enquiries")
+    currencies: list[Currency] | None = Field(None, description="What deals are paid in")
+    units: list[Unit] | None = Field(None, description="What products are counted in")
+    taxes: list[Tax] | None = Field(None, description="What is added to prices, or in them")
+    activity_types: list[ActivityKind] | None = Field(None, description="Kinds of activity of your own")
+    lead_statuses: list[OwnStatus] | None = Field(None, description="Open statuses of your own")
+    fields: list[CustomField] | None = Field(None, description="Fields of your own")
+    numbers: Numbers | None = Field(None, description="How numbers are written")
     sms: SmsSettings | None = Field(None, description="How text messages are sent")
     sla: list[PolicySettings] | None = Field(None, description="How soon somebody answers")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")

@@ -13,7 +13,8 @@ from core import db
 from core.errors import Invalid
 from intake import sources
 from workspace import document
-from workspace.apply import Change, DryRun, apply
+from workspace.apply import DryRun, apply
+from workspace.change import Change
 from workspace.check import check
 from workspace.export import export
 

@@ -51,7 +51,7 @@ def catch(session: Session, lead: Lead, here: WorkspaceSettings) -> list[Happeni
 
     Where none of them can have it, it goes on waiting; its timeline says so once.
     """
-    if lead.owner_id is not None or lead.status not in OPEN or open_offer(session, lead):
+    if lead.owner_id is not None or not leads.waits_for_owner(lead) or open_offer(session, lead):
         return []
     wishes = [Wish.model_validate(lead.wish)] if lead.wish else []
     if (team := lead.source.settings.get("team")) is not None:

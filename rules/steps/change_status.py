@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
+from core.errors import Invalid
 from crm import leads
-from models.lead import LeadStatus
 from rules.outlook import Outlook
-from rules.step import ImmediateStep, Result, StepContext, StepSettings
+from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
+from rules.vocabulary import nearest
 
 
 class ChangeStatusSettings(StepSettings):
@@ -18,7 +19,7 @@ class ChangeStatusSettings(StepSettings):
 
     shorthand: ClassVar[str | None] = "to"
 
-    to: Literal["new", "in_progress", "junk"] = Field(description="The status")
+    to: str = Field(description="new, in_progress, junk, or one of the workspace's own statuses")
     reason: str = Field("", max_length=200, description="Why, for the timeline")
 
 
@@ -29,18 +30,20 @@ class ChangeStatus(ImmediateStep[ChangeStatusSettings]):
     label = "Change the status"
     settings = ChangeStatusSettings
 
+    def check(self, settings: ChangeStatusSettings, known: Known) -> None:
+        """The status must be one that there is."""
+        there = ("new", "in_progress", "junk", *known.words.get("lead.status", ()))
+        if settings.to not in there:
+            raise Invalid(f"there is no status '{settings.to}'{nearest(settings.to, there)}")
+
     def summary(self, settings: ChangeStatusSettings) -> str:
         """To which."""
         return f"Change the status to {settings.to}"
 
     def run(self, context: StepContext, settings: ChangeStatusSettings) -> Result:
         """Changes it."""
-        happened = leads.change_status(
-            context.session,
-            context.lead,
-            LeadStatus(settings.to),
-            actor=context.actor,
-            reason=settings.reason,
+        happened = leads.move(
+            context.session, context.lead, settings.to, actor=context.actor, reason=settings.reason
         )
         return Result(
             f"The status is {settings.to} now" if happened else f"The status was {settings.to}",

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from core.errors import Invalid
 from crm import leads
 from models.lead import LeadStatus
 from rules.outlook import Outlook
-from rules.step import ImmediateStep, Result, StepContext, StepSettings
+from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
+from rules.vocabulary import nearest
 
 
 class MarkJunkSettings(StepSettings):
@@ -28,9 +30,15 @@ class MarkJunk(ImmediateStep[MarkJunkSettings]):
     label = "Mark as junk"
     settings = MarkJunkSettings
 
+    def check(self, settings: MarkJunkSettings, known: Known) -> None:
+        """Where the workspace has reasons, it must be one of them."""
+        there = known.words.get("junk_reason", ())
+        if there and settings.reason not in there:
+            raise Invalid(f"there is no reason '{settings.reason}'{nearest(settings.reason, there)}")
+
     def run(self, context: StepContext, settings: MarkJunkSettings) -> Result:
         """Closes it."""
-        happened = leads.change_status(
+        happened = leads.move(
             context.session, context.lead, LeadStatus.JUNK, actor=context.actor, reason=settings.reason
         )
         return Result("Marked as junk" if happened else "Was junk", tuple(happened))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -12,12 +12,13 @@ from crm import activities
 from rules import due, duration, template
 from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
+from rules.vocabulary import CHOICES, nearest
 
 
 class ScheduleSettings(StepSettings):
     """`schedule: {type: call, subject: …, due: 15 business minutes, calendar: office}`."""
 
-    type: Literal["call", "meeting", "task", "email"] = Field("task", description="Kind of activity")
+    type: str = Field("task", description="call, meeting, task, email, or one of your own")
     subject: str = Field(description="What is to be done; may name fields of the lead")
     due: str = Field(description="When, counted from now: 15 business minutes, 2 hours, 1 business day")
     calendar: str | None = Field(None, description="Whose business time; the workspace's first if left out")
@@ -42,6 +43,9 @@ class Schedule(ImmediateStep[ScheduleSettings]):
     def check(self, settings: ScheduleSettings, known: Known) -> None:
         """The calendar must be there, and be named where it is needed."""
         template.check(settings.subject, known.variables)
+        there = (*CHOICES["activity.type"], *known.words.get("activity.type", ()))
+        if settings.type not in there:
+            raise Invalid(f"there is no kind of activity '{settings.type}'{nearest(settings.type, there)}")
         due.check(settings.due, settings.calendar, known)
 
     def summary(self, settings: ScheduleSettings) -> str:

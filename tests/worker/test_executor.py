@@ -16,16 +16,19 @@ from core.settings import settings
 from intake import journal, passage, pipeline
 from intake.delivery import Delivery
 from models.activity import Activity
+from models.contact import Contact
+from models.deal import Deal
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
-from models.rule import StepRow, StepState
+from models.rule import StepRow, StepState, Trace
 from models.timeline import TimelineEntry
 from models.user import User
+from models.workspace import WorkspaceRow
 from rules import engine, runs
 from rules.steps.add_tag import AddTag
 from tests.factories import WORKSPACE, configure, source
 from tests.servers.mail import SmtpSink
-from worker import executor
+from worker import clockwork, executor
 
 RULES = """
   - {name: r, on: lead.created, do: [assign: {team: inbound}, schedule: {subject: Call, due: 1 hours}]}
@@ -377,3 +380,45 @@ def test_a_step_that_breaks_costs_the_enquiry_a_second_and_nothing_else(
         assert (lead.score, lead.tags, lead.owner_id is not None) == (1, [], True)
         failed = session.scalars(select(StepRow).where(StepRow.state == StepState.FAILED)).one()
         assert (failed.kind, failed.result) == ("add_tag", "this is a mistake of ours: ZeroDivisionError")
+
+
+def test_in_simple_mode_an_enquiry_is_a_contact_and_a_deal_at_once_and_stays_explained() -> None:
+    configure(WORKSPACE.replace("currency: BRL}", "currency: BRL, mode: simple}"), rules=RULES)
+    first = post(b"name=Ana&email=ana%40client.test", key="1")
+    executor.process_event(first)
+    second = post(b"name=Ana&email=ana%40client.test&message=again", key="2")
+    executor.process_event(second)
+    with db.reading() as session:
+        deal = session.scalars(select(Deal)).one()
+        lead = session.scalars(select(Lead)).one()
+        contact = session.scalars(select(Contact)).one()
+        assert event(first).lead_id == event(second).lead_id == lead.id
+        assert (deal.lead_id, deal.contact_id, lead.contact_id) == (lead.id, contact.id, contact.id)
+        assert deal.owner_id == contact.owner_id == lead.owner_id is not None
+        activity = session.scalars(select(Activity)).one()
+        assert (activity.deal_id, activity.lead_id) == (deal.id, lead.id)
+        told = session.scalars(select(TimelineEntry.kind).where(TimelineEntry.deal_id == deal.id)).all()
+        assert told.count("submission") == 2
+        triggers = session.scalars(select(Trace.trigger).where(Trace.lead_id == lead.id)).all()
+        assert set(triggers) >= {"lead.created"}
+        step = session.scalars(select(StepRow).where(StepRow.kind == "send_email")).one()
+        assert step.state is StepState.READY
+
+
+def test_a_deal_that_nobody_could_have_is_given_when_somebody_can() -> None:
+    text = WORKSPACE.replace("currency: BRL}", "currency: BRL, mode: simple}")
+    configure(text.replace("bruno@acme.test, name: Bruno", "bruno@acme.test, name: Bruno, capacity: 0"))
+    with db.unit_of_work() as session:
+        row = session.get_one(WorkspaceRow, 1)
+        row.settings = {**row.settings, "catch_all": "bruno@acme.test"}
+        for user in session.scalars(select(User)):
+            user.active = False
+    executor.process_event(post(b"name=Ana&email=ana%40client.test"))
+    with db.unit_of_work() as session:
+        assert session.scalars(select(Deal)).one().owner_id is None
+        bruno = session.scalars(select(User).where(User.email == "bruno@acme.test")).one()
+        bruno.active = True
+    clockwork.waiting_leads()
+    with db.reading() as session:
+        assert session.scalars(select(Deal)).one().owner_id == bruno.id
+        assert session.scalars(select(Contact)).one().owner_id == bruno.id
