@@ -19,6 +19,7 @@ from api import (
     emails,
     events,
     forms,
+    mailboxes,
     new_lead,
     refusals,
     rulesets,
@@ -54,6 +55,7 @@ for part in (
     calls,
     activities,
     events,
+    mailboxes,
     sources,
     users,
 ):

@@ -11,7 +11,8 @@ from core.errors import PortariaError
 
 # Each command's room is loaded when it is called: a process holds in memory only what it uses.
 _ROOMS = {
-    "processes": ("up", "web", "worker", "scheduler", "mailboxes"),
+    "processes": ("up", "web", "worker", "scheduler"),
+    "mailboxes": ("mailboxes",),
     "configuration": ("db", "apply", "export"),
     "ruling": ("rules",),
     "forms": ("forms",),

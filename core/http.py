@@ -92,6 +92,14 @@ def ask(url: str, headers: dict[str, str], *, form: Mapping[str, str] | None = N
     return _request("POST", url, headers, data=dict(form))[1]
 
 
+def submit(url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+    """Status and answer, at most 64 KiB, to a POST of a form; one that says no (4xx) is an answer, too.
+
+    Raises as `post` does for everything else.
+    """
+    return _request("POST", url, {"Accept": "application/json"}, most_status=499, data=dict(form))
+
+
 def download(
     url: str, headers: Mapping[str, str], *, may: Callable[[str], bool], most: int, seconds: float = 120
 ) -> bytes:
@@ -132,7 +140,9 @@ def _whole(answer: httpx.Response, most: int, end: float) -> bytes:
     return bytes(found)
 
 
-def _request(method: str, url: str, headers: dict[str, str], **body: Any) -> tuple[int, bytes]:
+def _request(
+    method: str, url: str, headers: dict[str, str], *, most_status: int = 299, **body: Any
+) -> tuple[int, bytes]:
     try:
         with _client() as client, client.stream(method, url, headers=headers, **body) as answer:
             found = bytearray()
@@ -147,6 +157,6 @@ def _request(method: str, url: str, headers: dict[str, str], **body: Any) -> tup
         raise Retry(f"no answer: {type(error).__name__} {error}") from None
     if status in (408, 425, 429) or status >= 500:
         raise Retry(f"answered {status}")
-    if status >= 300:
+    if status > most_status or 300 <= status < 400:
         raise Permanent(f"answered {status}")
     return status, bytes(found[:_MOST_ANSWER])

@@ -85,7 +85,10 @@ class Settings(BaseSettings):
         25 * MIB, validation_alias="PORTARIA_MAX_UPLOAD_BYTES", ge=1024, description="Form with files"
     )
     max_mail_bytes: int = Field(
-        50 * MIB, validation_alias="PORTARIA_MAX_MAIL_BYTES", ge=1024, description="One e-mail"
+        25 * MIB,
+        validation_alias="PORTARIA_MAX_MAIL_BYTES",
+        ge=1024,
+        description="One e-mail; of a larger one the text is taken, and its attachments stay in the mailbox",
     )
     storage_url: str = Field(
         "",

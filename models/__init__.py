@@ -1,6 +1,7 @@
 """The tables. Importing this package makes them all known to SQLAlchemy and Alembic."""
 
 from models.activity import Activity, ActivityState
+from models.alert import Alert, SourceHour
 from models.attachment import Attachment
 from models.base import Base
 from models.call import Call, CallResult
@@ -13,7 +14,7 @@ from models.form_print import FormPrint
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
-from models.mailbox import MailboxPosition
+from models.mailbox import MailboxMessage, MailboxPosition, WatchedMailbox
 from models.message import Direction, Message, MessageState
 from models.offer import Offer, OfferState
 from models.pipeline import Pipeline, Stage, StageGroup
@@ -29,6 +30,7 @@ from models.workspace import Calendar, NamedList, Template, Territory, Workspace
 __all__ = [
     "Activity",
     "ActivityState",
+    "Alert",
     "ApiToken",
     "Attachment",
     "Base",
@@ -51,6 +53,7 @@ __all__ = [
     "Lead",
     "LeadStatus",
     "Lease",
+    "MailboxMessage",
     "MailboxPosition",
     "Message",
     "MessageState",
@@ -71,6 +74,7 @@ __all__ = [
     "SlaClock",
     "SlaState",
     "Source",
+    "SourceHour",
     "Stage",
     "StageGroup",
     "StageStay",
@@ -83,5 +87,6 @@ __all__ = [
     "TimelineEntry",
     "Trace",
     "User",
+    "WatchedMailbox",
     "WorkspaceRow",
 ]

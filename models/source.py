@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core import clock
 from models.base import Base, Key, Word, states
 
 
@@ -36,3 +38,5 @@ class Source(Base):
     name: Mapped[str]
     settings: Mapped[dict[str, Any]]
     active: Mapped[bool] = mapped_column(default=True)
+    #: None for what an older release declared.
+    created_at: Mapped[datetime | None] = mapped_column(default=clock.now)

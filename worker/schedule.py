@@ -12,7 +12,7 @@ from core import db
 from core.errors import Unavailable
 from core.logs import logger
 from intake import lease
-from worker import clockwork, lost_calls, recordings
+from worker import clockwork, lost_calls, reconciling, recordings
 from worker.sweeper import Sweeper
 
 log = logger(__name__)
@@ -68,6 +68,7 @@ def run(stop: threading.Event) -> None:
         (5.0, sweeper.recordings),
         (30.0, lost_calls.close),
         (3600.0, recordings.forget),
+        (60.0, reconciling.ask),
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
         (1.0, clockwork.first_answers),

@@ -39,6 +39,10 @@ class Checked:
     document: Document
 
 
+#: Settings whose values are never shown.
+_SECRETS = ("password", "auth_token", "secret", "client_secret", "refresh_token")
+
+
 def check(session: Session, document: Document) -> Checked:
     """Raises Invalid with a line for each mistake."""
     mistakes: list[tuple[Path, str]] = []
@@ -253,7 +257,7 @@ def _sources(session: Session, file: WorkspaceFile) -> frozenset[str]:
 def _line(document: Document, path: Path, words: str) -> str:
     place = document.place(path)
     value = document.value(path)
-    secret = any(str(step) in ("password", "auth_token", "secret") or "key" in str(step) for step in path[2:])
+    secret = any(str(step) in _SECRETS or "key" in str(step) for step in path[2:])
     shown = "" if value is None or isinstance(value, dict | list) or secret else f" (found: {_short(value)})"
     where = f"{place.file}:{place.line}: " if place else ""
     return f"{where}{_spoken(path)}: {words}{shown}" if path else f"{where}{words}"

@@ -81,7 +81,7 @@ def _send(way: LoadedSource) -> Iterator[str]:
             _post(path, values, {"X-Twilio-Signature": base64.b64encode(mac).decode()})
         click.echo(f"call     {way.key}: a caller whom nobody answers")
         yield way.key
-    elif way.channel is Channel.EMAIL:
+    elif way.channel is Channel.EMAIL and "password" in way.settings:
         mail = EmailMessage()
         mail["From"] = f"{name.split()[0]} <demo{number}@client.test>"
         mail["To"] = "sales@acme.test"
@@ -95,11 +95,13 @@ def _send(way: LoadedSource) -> Iterator[str]:
 
 def _append(mailbox: MailboxSettings, raw: bytes) -> None:
     host, port = mailbox.address
+    if mailbox.password is None:
+        raise Invalid(f"the mailbox '{mailbox.key}' signs in by a token: write to it instead")
     with IMAPClient(host, port, ssl=mailbox.security == "tls", timeout=10) as server:
         if mailbox.security == "starttls":
             server.starttls()
         server.login(mailbox.username, mailbox.password.get_secret_value())
-        server.append(mailbox.folder, raw)
+        server.append(mailbox.watched[0], raw)
 
 
 def _post(path: str, values: dict[str, str], headers: dict[str, str]) -> None:

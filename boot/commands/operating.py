@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import datetime, timedelta
 from uuid import UUID
 
 import click
@@ -16,14 +15,12 @@ from core import clock, db, queue
 from core.errors import Invalid, NotFound
 from core.settings import settings
 from intake import journal, sources
+from intake.mailbox import report
 from models.inbound import EventState, InboundEvent
 from models.lease import Lease
-from models.mailbox import MailboxPosition
 from models.source import Channel, Source
 from worker.schedule import NAME as SCHEDULER
 
-_UNWATCHED = "was never watched: is a 'portaria mailboxes' running?"
-_SEEN_WITHIN = timedelta(minutes=3)
 _REPLAYABLE = (EventState.FAILED, EventState.IGNORED, EventState.QUARANTINED)
 
 
@@ -143,9 +140,7 @@ def _looks_inside() -> list[tuple[str, str]]:
             select(func.count()).select_from(InboundEvent).where(InboundEvent.state == EventState.FAILED)
         )
         known = list(sources.book().sources.values())
-        states = {s.id: _UNWATCHED for s in known if s.channel is Channel.EMAIL}
-        for row in session.scalars(select(MailboxPosition)):
-            states[row.source_id] = _mailbox_trouble(row, now)
+        states = {(Channel.EMAIL, one.key): one.trouble for one in report.of_all(session)}
     leads = lease is not None and lease.expires_at > now
     age = (now - waiting).total_seconds() if waiting else 0
     found = [
@@ -153,18 +148,8 @@ def _looks_inside() -> list[tuple[str, str]]:
         ("backlog", "" if age < 60 else f"an event has waited {age:.0f} s: are workers running?"),
         ("failures", f"{failed} events failed: see 'portaria failures'" if failed else ""),
     ]
-    found += [(f"{s.channel.value} {s.key}", s.problem or states.get(s.id, "")) for s in known]
+    found += [(f"{s.channel.value} {s.key}", s.problem or states.get((s.channel, s.key), "")) for s in known]
     return found
-
-
-def _mailbox_trouble(row: MailboxPosition, now: datetime) -> str:
-    """What is wrong with a mailbox's watching; it notes that all is well once a minute."""
-    if row.state != "watching":
-        return row.state or _UNWATCHED
-    if row.seen_at is None or now - row.seen_at > _SEEN_WITHIN:
-        seen = f"{row.seen_at:%Y-%m-%d %H:%M} UTC" if row.seen_at else "never"
-        return f"last seen {seen}: is a 'portaria mailboxes' running?"
-    return ""
 
 
 COMMANDS = (failures, replay, doctor)

@@ -104,16 +104,4 @@ def scheduler() -> None:
     process.run()
 
 
-@click.command()
-def mailboxes() -> None:
-    """Watch the mailboxes; of several hosts, each mailbox is watched by one.
-
-    \b
-    Example: portaria mailboxes
-    """
-    from boot import mailboxes as process
-
-    process.run()
-
-
-COMMANDS = (up, web, worker, scheduler, mailboxes)
+COMMANDS = (up, web, worker, scheduler)

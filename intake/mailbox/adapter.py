@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
 from core.errors import Quarantined, Unreadable
-from core.ids import digest
 from crm.mail_facts import Automatic, Bounce, MailAddress, MailFacts, OutOfOffice
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
+from intake.mailbox.fingerprint import fingerprint
 from intake.mailbox.message import MailMessage, read
 from intake.mailbox.settings import MailboxSettings
 from models.source import Channel
-
-_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(<[^<>\r\n]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 
 
 class Mailbox(Adapter[MailboxSettings]):
@@ -31,13 +28,7 @@ class Mailbox(Adapter[MailboxSettings]):
 
     def dedupe_key(self, delivery: Delivery, settings: MailboxSettings) -> str:
         """Message-ID and content: a message seen again is the same, a reused Message-ID is not."""
-        head = (
-            delivery.body[: delivery.body.find(b"\r\n\r\n") + 4]
-            if b"\r\n\r\n" in delivery.body
-            else delivery.body
-        )
-        found = _MESSAGE_ID.search(head)
-        return f"mail:{digest(found[1] if found else b'', delivery.body)}"
+        return fingerprint(delivery.body)
 
     def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Bounce | OutOfOffice:
         """The sender as the person, the subject as the title, the text as the message."""

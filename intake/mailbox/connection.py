@@ -1,23 +1,25 @@
-"""One connection to an IMAP server (RFC 3501, RFC 2177), bounded in time; it only reads."""
+"""One connection to a folder of an IMAP server (RFC 3501, RFC 2177), bounded in time."""
 
 from __future__ import annotations
 
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Protocol, Self
 
 from imapclient import SocketTimeout
-from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from core import clock
+from core.errors import Unavailable
 from core.settings import settings as service
-from intake.delivery import Delivery
+from intake.mailbox import fetching
+from intake.mailbox.fetching import Fetched
+from intake.mailbox.position import Opened, Position
 from intake.mailbox.settings import MailboxSettings
+from intake.mailbox.sign_in import Token, sign_in
 from intake.mailbox.wire import Client
 
 #: Seconds in which a server must accept a connection, and begin to answer.
@@ -27,31 +29,30 @@ _GOODBYE_SECONDS = 3
 IDLE_SECONDS = 5 * 60
 #: How soon one who waits notices that it is to stop.
 _LOOK_UP_SECONDS = 0.2
-_MOST_IN_BATCH = 50
+_MOST_IN_BATCH = 100
 _BATCH_BYTES = 8 * 1024 * 1024
+#: So far behind the last message is looked for UIDs that a server shows late.
+GAP = 50
+_AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A message as the server gave it."""
+class Stop(Protocol):
+    """Says when to end; `threading.Event` is one."""
 
-    uid: int
-    body: bytes
-    facts: Mapping[str, Any]
+    def is_set(self) -> bool:
+        """Whether it is time."""
 
-    def delivery(self, folder: str, uidvalidity: int | None, now: datetime) -> Delivery:
-        """As the journal takes it."""
-        facts = {**self.facts, "folder": folder, "uidvalidity": uidvalidity}
-        return Delivery(
-            body=self.body, content_type="message/rfc822", received_at=now, method="IMAP", facts=facts
-        )
+    def wait(self, timeout: float) -> object:
+        """Until it is time, at most so many seconds."""
 
 
 class Connection:
     """Signs in when entered, leaves when left. `told` is set when the server said there is something."""
 
-    def __init__(self, settings: MailboxSettings) -> None:
+    def __init__(self, settings: MailboxSettings, folder: str, token: Token | None = None) -> None:
         self._settings = settings
+        self._folder = folder
+        self._token = token
         self._idle: bytes | None = None
         self._idling_since = 0.0
         self._can_idle = False
@@ -61,12 +62,12 @@ class Connection:
 
     def __enter__(self) -> Self:
         mailbox = self._settings
-        tls = ssl.create_default_context() if mailbox.security != "none" else None
-        self._server = Client(*mailbox.address, tls if mailbox.security == "tls" else None, TIMEOUT)
+        tls = _tls(mailbox) if mailbox.security != "none" else None
+        self.server = Client(*mailbox.address, tls if mailbox.security == "tls" else None, TIMEOUT)
         try:
             if mailbox.security == "starttls":
-                self._server.starttls(tls)
-            self._sign_in(mailbox.username, mailbox.password.get_secret_value())
+                self.server.starttls(tls)
+            sign_in(self.server, mailbox, self._token)
         except BaseException:
             self._hang_up()
             raise
@@ -77,61 +78,83 @@ class Connection:
     ) -> None:
         if error is None:
             with suppress(IMAPClientError, OSError):
-                self._server.wire.sock.settimeout(_GOODBYE_SECONDS)
+                self.server.wire.sock.settimeout(_GOODBYE_SECONDS)
                 self._stop_idling()
-                self._server.logout()
+                self.server.logout()
         self._hang_up()
 
     def _hang_up(self) -> None:
         with suppress(OSError):  # it may be closed already
-            self._server.shutdown()
+            self.server.shutdown()
 
-    def _sign_in(self, username: str, password: str) -> None:
+    def open(self) -> Opened:
+        """Opens the folder, for reading only unless something is to become of its messages."""
+        self._stop_idling()
+        self._can_idle = self.server.has_capability("IDLE")
         try:
-            if username.isascii() and password.isascii():
-                self._server.login(username, password)
-            else:
-                self._server.plain_login(username, password)  # in UTF-8 (RFC 4616); LOGIN has no charset
-        except LoginError as error:
-            # It is called so whatever went wrong: a lost connection, or a passing trouble (RFC 5530).
-            passing = isinstance(error.__context__, IMAPClientAbortError) or any(
-                code in str(error).upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
-            )
-            if passing:
-                raise IMAPClientAbortError(str(error)) from None
-            raise
-
-    def open(self) -> int:
-        """Opens the folder for reading only and returns its UIDVALIDITY."""
-        folder = self._settings.folder
-        self._can_idle = self._server.has_capability("IDLE")
-        try:
-            found = self._server.select_folder(folder, readonly=True)
+            found = self.server.select_folder(self._folder, readonly=self._settings.after is None)
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
-            raise IMAPClientError(f"the folder '{folder}' cannot be opened: {error}") from None
+            raise IMAPClientError(f"the folder '{self._folder}' cannot be opened: {error}") from None
         if b"UIDVALIDITY" not in found:
             raise IMAPClientError(
-                f"the server gives the folder '{folder}' no UIDVALIDITY (RFC 3501, 2.3.1.1)"
+                f"the server gives the folder '{self._folder}' no UIDVALIDITY (RFC 3501, 2.3.1.1)"
             )
         self._listen()
-        return int(found[b"UIDVALIDITY"])
+        uidnext = int(found[b"UIDNEXT"]) if b"UIDNEXT" in found else max(self.all(), default=0) + 1
+        return Opened(int(found[b"UIDVALIDITY"]), uidnext)
 
-    def news(self, after: int) -> Iterator[list[int]]:
-        """The UIDs above `after`, in order, at most so many at once as may be asked about together."""
+    def news(self, place: Position, known: set[int]) -> Iterator[list[int]]:
+        """The UIDs that were not read yet, in order, at most so many at once as may be asked about together.
+
+        Beside those above the last one that are those a little below it that were not there before: a
+        server may show a message late. `known` are the ones that are read.
+        """
         self._stop_idling()
         if not self._can_idle:
-            self._server.noop()  # a server need not notice new mail by itself (RFC 3501 section 7)
+            self.server.noop()  # a server need not notice new mail by itself (RFC 3501 section 7)
+        uids: set[int] = set()
+        floor = max(0, place.last_uid - GAP)
+        if place.last_uid < place.history_uid:
+            asked: list[object] = ["UID", f"{place.last_uid + 1}:{place.history_uid}"]
+            if place.begins_at is not None:
+                asked += ["SINCE", (place.begins_at - timedelta(days=2)).date()]
+            uids.update(u for u in self.server.search(asked) if place.last_uid < u <= place.history_uid)
+            floor = place.history_uid
         # 'n:*' names the last message even where its UID is below n (RFC 3501 section 6.4.8).
-        uids = sorted({uid for uid in self._server.search(["UID", f"{after + 1}:*"]) if uid > after})
+        uids.update(u for u in self.server.search(["UID", f"{floor + 1}:*"]) if u > floor)
+        uids -= known
+        older = self.before((u for u in uids if u <= place.history_uid), place.begins_at)
+        known |= older
         self._listen()
-        for start in range(0, len(uids), _MOST_IN_BATCH):
-            yield uids[start : start + _MOST_IN_BATCH]
+        found = sorted(uids - older)
+        for start in range(0, len(found), _MOST_IN_BATCH):
+            yield found[start : start + _MOST_IN_BATCH]
+
+    def all(self) -> set[int]:
+        """Every UID of the folder."""
+        self._stop_idling()
+        self.server.noop()
+        found = set(self.server.search(["ALL"]))
+        self._listen()
+        return found
+
+    def before(self, uids: Iterable[int], moment: datetime | None) -> set[int]:
+        """Those that came before the moment; one whose date the server does not say did not."""
+        found: set[int] = set()
+        ordered = sorted(uids) if moment is not None else []
+        for start in range(0, len(ordered), _AT_ONCE):
+            answer = self.server.fetch(ordered[start : start + _AT_ONCE], ["INTERNALDATE"])
+            for uid, data in answer.items():
+                date = data.get(b"INTERNALDATE")
+                if moment is not None and isinstance(date, datetime) and date.tzinfo and date < moment:
+                    found.add(uid)
+        return found
 
     def batches(self, uids: list[int]) -> list[list[int]]:
         """The same in groups that are not too large to hold."""
-        self._measure(uids)
+        self._sizes = fetching.measure(self.server, uids)
         most = service().max_mail_bytes
         batches: list[list[int]] = []
         total = 0
@@ -144,59 +167,22 @@ class Connection:
             total += size
         return batches
 
-    def _measure(self, uids: list[int]) -> None:
-        found = self._server.fetch(uids, ["RFC822.SIZE"])
-        self._sizes = {uid: int(found.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in uids}
-
     def fetch(self, uids: list[int]) -> list[Fetched]:
-        """The messages, unread as they were; of one that is too large only its headers.
+        """The messages, unread as they were; of one that is too large its headers and its text.
 
         A message that was deleted meanwhile is left out. Raises IMAPClientError for one that is there
         and is not given.
         """
         if not self._sizes.keys() >= set(uids):
-            self._measure(uids)
-        most = service().max_mail_bytes
-        whole = [uid for uid in uids if self._sizes[uid] <= most]
-        large = [uid for uid in uids if uid not in whole]
-        found: dict[int, Any] = {}
-        for part, wanted in (("BODY[]", whole), ("BODY[HEADER]", large)):
-            if wanted:
-                asked = part.replace("[", ".PEEK[")
-                found |= self._server.fetch(wanted, [asked, "INTERNALDATE"])
+            self._sizes = fetching.measure(self.server, uids)
+        messages = fetching.fetch(self.server, uids, self._sizes, service().max_mail_bytes)
         self._listen()
-        messages = []
-        missing = []
-        for uid in uids:
-            data = found.get(uid, {})
-            body = data.get(b"BODY[]" if uid in whole else b"BODY[HEADER]")
-            if not isinstance(body, bytes):
-                missing.append(uid)
-                continue
-            facts: dict[str, Any] = {"uid": uid}
-            if isinstance(date := data.get(b"INTERNALDATE"), datetime):
-                with suppress(ValueError):  # a zone may be a day or more away
-                    facts["internaldate"] = date.isoformat()
-            if uid in large or len(body) > most:  # its size was not the truth
-                facts |= {"truncated": True, "size": max(self._sizes[uid], len(body))}
-                body = _head(body)[:most]
-            messages.append(Fetched(uid, body, facts))
-        if missing and (withheld := self._standing(missing)):
+        missing = set(uids) - {m.uid for m in messages}
+        if missing and (withheld := self._standing(sorted(missing))):
             raise IMAPClientError(f"the server does not give the message with UID {withheld[0]}")
         return messages
 
-    def headers(self, uid: int) -> bytes:
-        """The headers of a message that is not to be had; empty where these are not, too."""
-        try:
-            found = self._server.fetch([uid], ["BODY.PEEK[HEADER]"])
-        except IMAPClientAbortError:
-            raise
-        except IMAPClientError:
-            return b""
-        body = found.get(uid, {}).get(b"BODY[HEADER]")
-        return body[: service().max_mail_bytes] if isinstance(body, bytes) else b""
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
+    def wait(self, seconds: float, stop: Stop) -> None:
         """Waits for news from the server, or only for the time where it cannot tell."""
         if self.told:
             return
@@ -205,7 +191,7 @@ class Connection:
             return
         if self._idle is not None and clock.monotonic() - self._idling_since > IDLE_SECONDS:
             self._stop_idling()
-        wire = self._server.wire
+        wire = self.server.wire
         if self._idle is None:
             self._idle, self._idling_since = wire.idle(), clock.monotonic()
         self._listen()  # it may have been said before we began to wait
@@ -215,21 +201,25 @@ class Connection:
                 wire.hear()
                 self._listen()
 
+    def quiet(self) -> None:
+        """Ends waiting, so that something can be asked."""
+        self._stop_idling()
+
     def _standing(self, uids: list[int]) -> list[int]:
-        self._server.noop()  # lets the server tell which are gone
-        standing = set(self._server.search(["UID", ",".join(map(str, uids))]))
+        self.server.noop()  # lets the server tell which are gone
+        standing = set(self.server.search(["UID", ",".join(map(str, uids))]))
         self._listen()
         return sorted(standing & set(uids))
 
     def _stop_idling(self) -> None:
         if self._idle is not None:
             tag, self._idle = self._idle, None
-            self._server.wire.done(tag)
+            self.server.wire.done(tag)
             self._listen()
 
     def _listen(self) -> None:
         """Notes what the server said beside its answers, which it says once (RFC 3501 section 7.3.1)."""
-        said = self._server.wire.untagged_responses
+        said = self.server.wire.untagged_responses
         gone = len(said.pop("EXPUNGE", ()))
         if numbers := [int(number) for number in said.pop("EXISTS", ()) if isinstance(number, bytes)]:
             # Some servers repeat the number with every answer: only another one is news. Beside an
@@ -243,6 +233,8 @@ class Connection:
             said.clear()
 
 
-def _head(body: bytes) -> bytes:
-    end = body.find(b"\r\n\r\n")
-    return body[: end + 4] if end >= 0 else body
+def _tls(mailbox: MailboxSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=mailbox.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(f"ca_file '{mailbox.ca_file}' cannot be used: {error}") from None

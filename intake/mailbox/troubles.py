@@ -13,6 +13,7 @@ BROKEN = (IMAPClientAbortError, OSError)
 #: A message that is refused so often, or that ended so many connections, is set aside, visible as failed.
 _MOST_REFUSALS = 3
 _MOST_BREAKS = 5
+_BYTES = re.compile(r"\bb(['\"])(.*)\1", re.DOTALL)
 _QUOTATION = re.compile(r"(unexpected (?:tagged )?response):.*", re.DOTALL)
 
 
@@ -23,7 +24,8 @@ def words(error: Exception) -> str:
     """
     if isinstance(error, ProtocolError):
         return "the server's answer cannot be understood"
-    return _QUOTATION.sub(r"\1", str(error)[:2000])[:300] or type(error).__name__
+    said = _QUOTATION.sub(r"\1", str(error)[:2000])
+    return (_BYTES.sub(r"\2", said) or type(error).__name__)[:300]
 
 
 class Troubles:

@@ -1,260 +1,167 @@
-"""Watches mailboxes: each new message is in the journal before the position moves past it.
-
-One transaction holds the messages, the position and the watcher's own right to write them, so that
-neither a crash nor a watcher that was frozen can skip or double anything. The mailbox itself is only
-read.
-"""
+"""Watches mailboxes: one watcher each, under a lease, with a connection for each of its folders."""
 
 from __future__ import annotations
 
-import random
 import threading
-import zlib
-from dataclasses import dataclass, replace
-from imaplib import IMAP4
+from datetime import datetime
 
-from imapclient.exceptions import LoginError
+from imapclient.exceptions import IMAPClientAbortError, LoginError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import clock, db
-from core.errors import PortariaError, Unavailable
+from core.errors import Unavailable
 from core.logs import logger
-from core.metrics import ACCEPTED, REPEATED
-from intake import journal, lease, sources
-from intake.mailbox.adapter import Mailbox
-from intake.mailbox.connection import Connection, Fetched
+from intake import lease, sources
+from intake.mailbox import desk, position
+from intake.mailbox.folder import FolderWatcher
+from intake.mailbox.right import RENEW_SECONDS, LeaseLost, Right
 from intake.mailbox.settings import MailboxSettings
-from intake.mailbox.troubles import Troubles, words
+from intake.mailbox.tokens import Tokens
+from intake.mailbox.troubles import words
 from intake.sources import LoadedSource
-from models.mailbox import MailboxPosition
+from models.mailbox import WatchedMailbox
 from models.source import Channel
 
-_LONGEST_WAIT = 30.0
-_AFTER_REFUSAL = 60.0
-_RENEW_SECONDS = lease.TERM.total_seconds() / 3
 #: How long the watchers may take to end with their process.
 _LAST_SECONDS = 5.0
-#: How often a quiet mailbox notes that it is being watched.
-_SEEN_SECONDS = 60.0
-ADAPTER = Mailbox()
+_LOOK_SECONDS = 0.1
 log = logger(__name__)
 
 
-class LeaseLost(PortariaError):
-    """Another host watches this mailbox now."""
+class Ending:
+    """Is set when one of several events is."""
 
+    def __init__(self, *events: threading.Event) -> None:
+        self._events = events
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a folder has been read. `space` names what the UIDs count in, see `_space`."""
+    def is_set(self) -> bool:
+        """Whether it is time to end."""
+        return any(event.is_set() for event in self._events)
 
-    space: int
-    uidvalidity: int
-    last_uid: int
+    def wait(self, timeout: float) -> bool:
+        """Until it is, at most so many seconds."""
+        end = clock.monotonic() + timeout
+        while not self.is_set() and (rest := end - clock.monotonic()) > 0:
+            self._events[0].wait(min(rest, _LOOK_SECONDS))
+        return self.is_set()
 
 
 class Watcher:
-    """Watches one mailbox until it is told to stop."""
+    """Watches one mailbox until it is told to stop. Only a refused sign-in makes it wait for somebody."""
 
     def __init__(self, source: LoadedSource, stop: threading.Event) -> None:
         self.source = source
         self.stop = stop
         self.holder = lease.new_holder()
-        self._right = Right(f"mailbox:{source.id}", self.holder, stop)
-        self._failures = 0
-        self._troubles = Troubles()
+        self._right = Right(f"mailbox:{source.id}", self.holder, stop, self._hear)
+        self._asked: datetime | None = None
+        self._woken: datetime | None = None
+        self._states: dict[str, tuple[str, str]] = {}
+        self._noting = threading.Lock()
 
     def run(self) -> None:
-        """Goes on through everything that may pass; only a refused sign-in makes it wait long."""
+        """Keeps the lease, and watches while it is held."""
         keeper = threading.Thread(target=self._right.keep, name=f"lease of {self.source.key}", daemon=True)
         keeper.start()
         while not self.stop.is_set():
             if self._right.taken.wait(0.5) and not self.stop.is_set():
-                self.stop.wait(self._once())
+                try:
+                    self._hold(self.source.read(MailboxSettings))
+                except LeaseLost:
+                    log.info("mailbox.lease_lost", mailbox=self.source.key)
+                    self.stop.wait(RENEW_SECONDS)
+                except LoginError as error:
+                    self._stopped(f"sign-in refused: {words(error)}")
+                except Unavailable as error:  # its settings cannot be read: others make another watcher
+                    self._stopped(str(error))
         keeper.join()
         self._right.give_back()
 
-    def _once(self) -> float:
-        """Watches as long as it goes; returns after how many seconds to begin anew."""
-        try:
-            self._watch(self.source.read(MailboxSettings))
-        except LeaseLost:
-            log.info("mailbox.lease_lost", mailbox=self.source.key)
-            return _RENEW_SECONDS
-        except LoginError as error:
-            log.error("mailbox.sign_in_refused", mailbox=self.source.key, error=str(error))  # noqa: TRY400
-            self._note(f"sign-in refused: {error}")
-            return _AFTER_REFUSAL
-        except (IMAP4.error, OSError, Unavailable) as error:
-            return self._interrupted(error)
-        except Exception as error:  # a thread that ends would end the mailbox, and nobody would see it
-            log.exception("mailbox.failed", mailbox=self.source.key)
-            return self._interrupted(error)
-        return 0.0
+    def _hold(self, settings: MailboxSettings) -> None:
+        """Watches all folders. Raises what ended the watching of one, once all have ended."""
+        over = threading.Event()
+        ending = Ending(self.stop, over)
+        tokens = Tokens(self.source.id, settings.oauth) if settings.oauth is not None else None
+        self._states = {}
+        failures: list[Exception] = []
 
-    def _interrupted(self, error: Exception) -> float:
-        self._failures += 1
-        wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
-        said = words(error)
-        log.warning("mailbox.interrupted", mailbox=self.source.key, error=said, again_in_seconds=wait)
-        self._note(f"interrupted: {said}")
-        return wait
-
-    def _watch(self, settings: MailboxSettings) -> None:
-        with Connection(settings) as server:
-            uidvalidity = server.open()
-            position = self._position(settings, uidvalidity)
-            looked, noted = float("-inf"), clock.monotonic()
-            if not self._failures:
-                self._note("watching")
-            while not self.stop.is_set():
-                if not self._right.held():
-                    raise LeaseLost("another host has taken over")
-                now = clock.monotonic()
-                if server.told or now - looked >= settings.poll_seconds:
-                    server.told, looked = False, now
-                    position = self._read(server, settings.folder, position)
-                if self._failures or now - noted > _SEEN_SECONDS:
-                    self._note("watching")
-                    self._failures, noted = 0, now
-                until_next = max(0.0, looked + settings.poll_seconds - clock.monotonic())
-                server.wait(min(_RENEW_SECONDS, until_next), self.stop)
-
-    def _read(self, server: Connection, folder: str, position: Position) -> Position:
-        """Journals what is new, in order."""
-        for uids in server.news(position.last_uid):
-            with self._troubles.noted(uids):
-                near = self._troubles.near(uids)
-                groups = [[uid] for uid in uids] if near else server.batches(uids)
-            for group in groups:
-                with self._troubles.noted(group):
-                    messages = self._fetched(server, group)
-                position = self._store(folder, position, messages)
-                if self.stop.is_set():
-                    return position
-        return position
-
-    def _fetched(self, server: Connection, uids: list[int]) -> list[Fetched]:
-        if len(uids) > 1 or (trouble := self._troubles.hopeless(uids[0])) is None:
-            return server.fetch(uids)
-        # That the headers can be had tells at once that it is the message and not the line.
-        head = b"" if self._troubles.untouchable(uids[0]) else server.headers(uids[0])
-        log.error("mailbox.message_set_aside", mailbox=self.source.key, uid=uids[0], error=trouble)
-        return [Fetched(uids[0], head, {"uid": uids[0], "fetch_error": trouble})]
-
-    def _store(self, folder: str, position: Position, messages: list[Fetched]) -> Position:
-        if not messages:
-            return position
-        settings = self.source.read(MailboxSettings)
-        entries = []
-        for message in messages:
-            delivery = message.delivery(folder, position.uidvalidity, clock.now())
-            key = ADAPTER.dedupe_key(delivery, settings)
-            if "fetch_error" in message.facts or not message.body:
-                key = f"refused:{folder}:{position.uidvalidity}:{message.uid}"
-            entries.append(journal.Entry(self.source.id, ADAPTER.name, key, delivery))
-        moved = replace(position, last_uid=max(m.uid for m in messages))
-        with db.unit_of_work() as session:
-            row = _row(session, self.source.id, folder)
-            moved_by_another = (row.uidvalidity, row.last_uid) != (position.space, position.last_uid)
-            if not self._right.confirm(session) or moved_by_another:
-                raise LeaseLost("another host has taken over")
-            receipts = journal.append(session, entries)
-            row.last_uid = moved.last_uid
-        for receipt in receipts:
-            (ACCEPTED if receipt.new else REPEATED).labels("email").inc()
-        return moved
-
-    def _position(self, settings: MailboxSettings, uidvalidity: int) -> Position:
-        """Where to go on; a folder whose UIDs mean something else now is read from its beginning."""
-        space = _space(settings, uidvalidity)
-        with db.unit_of_work() as session:
-            row = _row(session, self.source.id, settings.folder)
-            if not self._right.confirm(session):
-                raise LeaseLost("another host has taken over")
-            if row.uidvalidity != space:
-                if row.uidvalidity is not None:
-                    log.warning("mailbox.uidvalidity_changed", mailbox=self.source.key)
-                row.uidvalidity, row.last_uid = space, 0
-                self._troubles = Troubles()
-            return Position(space, uidvalidity, row.last_uid)
-
-    def _note(self, state: str) -> None:
-        try:
-            with db.unit_of_work(durable=False) as session:
-                row = _row(session, self.source.id, str(self.source.settings.get("folder", "INBOX")))
-                row.state, row.seen_at = state[:500], clock.now()
-        except (Unavailable, SQLAlchemyError) as error:
-            log.warning("mailbox.state_not_noted", mailbox=self.source.key, error=str(error))
-
-
-class Right:
-    """A watcher's right to its mailbox: a lease, renewed by a thread of its own.
-
-    A fetch may take longer than the lease. Were it renewed between fetches, two hosts would take a
-    large message from each other for ever.
-    """
-
-    def __init__(self, name: str, holder: str, stop: threading.Event) -> None:
-        self.taken = threading.Event()
-        self._name = name
-        self._holder = holder
-        self._stop = stop
-        self._until = float("-inf")
-
-    def keep(self) -> None:
-        """Takes and renews the lease until told to stop."""
-        while not self._stop.is_set():
-            began = clock.monotonic()
+        def watch(folder: str) -> None:
+            watcher = FolderWatcher(
+                self.source.id,
+                folder,
+                settings,
+                right=self._right,
+                over=ending,
+                notes=self,
+                token=tokens.get if tokens is not None else None,
+            )
             try:
-                with db.unit_of_work(durable=False) as session:
-                    held = self.confirm(session)
-            except (Unavailable, SQLAlchemyError) as error:
-                log.warning("mailbox.lease_not_renewed", lease=self._name, error=str(error))
-                held = self.held()
-            else:
-                self._until = began + lease.TERM.total_seconds() if held else float("-inf")
-            if held:
-                self.taken.set()
-            else:
-                self.taken.clear()
-            self._stop.wait(_RENEW_SECONDS if held else 1)
+                watcher.run()
+            except Exception as error:  # noqa: BLE001  told by whoever waits for all of them
+                failures.append(error)
+            finally:
+                over.set()
 
-    def held(self) -> bool:
-        """Whether it was renewed in time."""
-        return clock.monotonic() < self._until
+        threads = [
+            threading.Thread(target=watch, args=(folder,), name=f"{self.source.key} {folder}", daemon=True)
+            for folder in settings.watched
+        ]
+        for thread in threads:
+            thread.start()
+        while tokens is not None and not ending.wait(60):
+            try:
+                tokens.keep()
+            except LoginError as error:
+                failures.append(error)
+                over.set()
+            except (IMAPClientAbortError, Unavailable) as error:
+                log.warning("mailbox.grant_not_renewed", mailbox=self.source.key, error=words(error))
+        for thread in threads:
+            thread.join()
+        for failure in sorted(failures, key=lambda f: not isinstance(f, LoginError)):
+            raise failure
 
-    def confirm(self, session: Session) -> bool:
-        """Whether it is held in this transaction; what is written beside it counts only then."""
-        return lease.hold(session, self._name, self._holder) is not None
+    def _stopped(self, error: str) -> None:
+        """Says so, and waits until somebody asks for another try; other settings make another watcher."""
+        log.error("mailbox.stopped", mailbox=self.source.key, error=error)
+        self._states = {}
+        self._note("", desk.STOPPED, error)
+        stopped_at = clock.now()
+        while not self.stop.is_set() and self._right.held():
+            if self._woken is not None and self._woken > stopped_at:
+                return
+            self.stop.wait(_LOOK_SECONDS)
 
-    def give_back(self) -> None:
-        """Lets another one have it at once."""
+    def _hear(self, session: Session) -> None:
+        """What is asked of us; with each renewal of the lease."""
+        row = session.get(WatchedMailbox, self.source.id)
+        if row is not None:
+            self._asked, self._woken = row.reconcile_asked_at, row.wake_asked_at
+
+    def reconciliation_asked(self) -> datetime | None:
+        """When it was asked for last."""
+        return self._asked
+
+    def say(self, folder: str, state: str, error: str = "") -> None:
+        """Notes how a folder stands, and the mailbox with it."""
+        self._note(folder, state, error)
+
+    def _note(self, folder: str, state: str, error: str) -> None:
+        with self._noting:
+            self._states[folder] = (state, error)
+            worst = min(self._states.items(), key=lambda s: (s[1][0] == desk.WATCHING, s[1][1] == ""))
+            of_all = (worst[1][0], worst[1][1])
         try:
             with db.unit_of_work(durable=False) as session:
-                lease.release(session, self._name, self._holder)
-        except (Unavailable, SQLAlchemyError) as error:
-            log.warning("mailbox.lease_not_given_back", lease=self._name, error=str(error))
-
-
-def _space(settings: MailboxSettings, uidvalidity: int) -> int:
-    """The folder's UIDVALIDITY (32 bits) behind 31 bits for the account.
-
-    Many servers give every inbox the same UIDVALIDITY (Gmail: 1). A mailbox that is pointed at another
-    account must not go on at the first one's UID.
-    """
-    account = f"{settings.address}\n{settings.username}".lower().encode()
-    return (zlib.crc32(account) & 0x7FFFFFFF) << 32 | uidvalidity
-
-
-def _row(session: Session, source_id: int, folder: str) -> MailboxPosition:
-    row = session.get(MailboxPosition, (source_id, folder), with_for_update=True)
-    if row is None:
-        row = MailboxPosition(source_id=source_id, folder=folder, last_uid=0, state="")
-        session.add(row)
-        session.flush()
-    return row
+                if folder:
+                    row = position.row_of(session, self.source.id, folder)
+                    told = state if state == desk.WATCHING and not error else error
+                    row.state = (f"{state}: {told}" if state != desk.WATCHING else told)[:500]
+                    row.seen_at = clock.now()
+                desk.note(session, self.source.id, *of_all)
+        except (Unavailable, SQLAlchemyError) as failed:
+            log.warning("mailbox.state_not_noted", mailbox=self.source.key, error=str(failed))
 
 
 def watch_all(stop: threading.Event) -> None:

@@ -10,6 +10,8 @@ import imaplib
 import select
 import socket
 import ssl
+from collections.abc import Callable
+from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 
@@ -30,6 +32,15 @@ class Wire(imaplib.IMAP4):
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         plain = socket.create_connection((self.host, self.port), timeout)
         return self._tls.wrap_socket(plain, server_hostname=self.host) if self._tls else plain
+
+    def _command(self, name: str, *args: str | bytes | None) -> Any:
+        """Every command goes through here; none is given a second one (CVE-2025-15366)."""
+        for given in args:
+            raw = given.encode("utf-8", "replace") if isinstance(given, str) else given or b""
+            if any(byte < 32 or byte == 127 for byte in raw):
+                self.literal = None
+                raise self.error(f"a control character in what {name} is given")
+        return super()._command(name, *args)  # type: ignore[misc]  # it is not typed
 
     def read(self, size: int) -> bytes:
         """Exactly so many bytes."""
@@ -122,6 +133,10 @@ class Client(IMAPClient):  # type: ignore[misc]  # it is not typed
         """The line below it."""
         wire: Wire = self._imap
         return wire
+
+    def authenticate(self, mechanism: str, answer: Callable[[bytes], str]) -> None:
+        """Signs in by a mechanism (RFC 3501 section 6.2.2); `answer` says what to each challenge."""
+        self._command_and_check("authenticate", mechanism, answer)
 
     def _create_IMAP4(self) -> Wire:  # noqa: N802
         return Wire(self.host, self.port, self.ssl_context, self._timeout.connect)

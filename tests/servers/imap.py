@@ -15,11 +15,15 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
+from email import message_from_bytes
+from email.message import Message
 from typing import Self
 
 from tests.servers.mail import PASSWORD, USER
 from tests.servers.port import wait_for
 
+_DATE = "23-Nov-2026 15:00:00 -0300"
 _WRITES = ("SELECT", "STORE", "EXPUNGE", "CLOSE", "APPEND", "COPY", "MOVE", "DELETE", "RENAME", "CREATE")
 
 
@@ -53,6 +57,14 @@ class ImapServer:
         self.repeats_exists = False  # says '* n EXISTS' with every answer
         self.tells_removals_last = False
         self.starttls_extra = b""  # sent in the clear behind the answer to STARTTLS
+        self.writable = False  # otherwise whatever changes something is written down and refused
+        self.capabilities = "MOVE UIDPLUS"
+        self.flags: dict[int, set[str]] = {}
+        self.folders: dict[str, list[bytes]] = {}  # those that messages were moved or copied to
+        self.dates: dict[int, str] = {}  # when a UID came, as INTERNALDATE says it
+        self.inboxes = {"INBOX"}  # the names under which the one folder is known
+        self.late_uids: set[int] = set()  # these are in no session's view yet
+        self.accepts_token = "token"
         self.commands: list[str] = []
         self.misuse: list[str] = []
         self.lock = threading.RLock()
@@ -79,9 +91,11 @@ class ImapServer:
         )
         self._thread.start()
 
-    def deliver(self, raw: bytes) -> None:
+    def deliver(self, raw: bytes, date: str = "") -> None:
         """Puts a message into the inbox."""
         with self.lock:
+            if date:
+                self.dates[self.next_uid] = date
             self.messages.append((self.next_uid, raw))
             self.next_uid += 1
 
@@ -167,7 +181,7 @@ class _Session:
         words = command.upper().split()
         name = " ".join(words[: 2 if words[:1] == ["UID"] else 1])
         server.commands.append("LOGIN" if name == "LOGIN" else command)
-        if name.removeprefix("UID ") in _WRITES or "BODY[" in command.upper():
+        if (name.removeprefix("UID ") in _WRITES and not server.writable) or "BODY[" in command.upper():
             server.misuse.append(command)
             self.say(f"{tag} BAD this is no reading\r\n".encode())
             return
@@ -197,8 +211,7 @@ class _Session:
         """What this session does not know yet."""
         if self.seen is None:
             return b""
-        with self.server.lock:
-            now = [uid for uid, _ in self.server.messages]
+        now = self.visible()
         steps = [self._removals, self._arrivals] if may_expunge else [self._arrivals]
         if self.server.tells_removals_last:
             steps.reverse()
@@ -220,7 +233,7 @@ class _Session:
         return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(seen), len(fresh))
 
     def on_capability(self, tag: str, command: str) -> tuple[bytes, str]:
-        idle = " IDLE" if self.server.can_idle else ""
+        idle = (" IDLE" if self.server.can_idle else "") + " " + self.server.capabilities
         secure = " STARTTLS" if self.server.starttls and not isinstance(self.sock, ssl.SSLSocket) else ""
         return f"* CAPABILITY IMAP4rev1 AUTH=PLAIN{idle}{secure}\r\n".encode(), "OK done"
 
@@ -234,6 +247,13 @@ class _Session:
 
     def on_authenticate(self, tag: str, command: str) -> tuple[bytes, str]:
         self.say(b"+ \r\n")
+        if command.upper().endswith("XOAUTH2"):
+            said = base64.b64decode(self.reader.readline()).decode()
+            right = said == f"user={USER}\1auth=Bearer {self.server.accepts_token}\1\1"
+            if not right:
+                self.say(b"+ " + base64.b64encode(b'{"status":"400","schemes":"Bearer"}') + b"\r\n")
+                assert self.reader.readline() == b"\r\n"
+            return self.sign_in(right)
         _, user, password = base64.b64decode(self.reader.readline()).decode().split("\0")
         return self.sign_in((user, password) == ("usuário", "pässwörd"))
 
@@ -245,12 +265,56 @@ class _Session:
         return b"", self.server.refusal or ("OK in" if right else "NO [AUTHENTICATIONFAILED] wrong")
 
     def on_examine(self, tag: str, command: str) -> tuple[bytes, str]:
-        if not self.signed_in or command.split()[1].strip('"') != "INBOX":
+        if not self.signed_in or command.split()[1].strip('"') not in self.server.inboxes:
             return b"", "NO [NONEXISTENT] there is no such folder"
         with self.server.lock:
-            self.seen = [uid for uid, _ in self.server.messages]
+            self.seen = self.visible()
             said = b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(self.seen)
+            said += b"* OK [UIDNEXT %d] .\r\n" % self.server.next_uid
             return said + b"* OK [UIDVALIDITY %d] .\r\n" % self.server.uidvalidity, "OK [READ-ONLY] done"
+
+    def visible(self) -> list[int]:
+        """What a session that looks now is shown."""
+        with self.server.lock:
+            return [uid for uid, _ in self.server.messages if uid not in self.server.late_uids]
+
+    def on_select(self, tag: str, command: str) -> tuple[bytes, str]:
+        said, result = self.on_examine(tag, command)
+        return said, result.replace("READ-ONLY", "READ-WRITE")
+
+    def on_uid_store(self, tag: str, command: str) -> tuple[bytes, str]:
+        _, _, uids, _, flags = command.split(None, 4)
+        for uid in self.in_set(uids):
+            self.server.flags.setdefault(uid, set()).update(flags.strip("()").split())
+        return b"", "OK done"
+
+    def on_uid_expunge(self, tag: str, command: str) -> tuple[bytes, str]:
+        for uid in self.in_set(command.split()[2]):
+            if "\\Deleted" in self.server.flags.get(uid, ()):
+                self.server.remove(uid)
+        return b"", "OK done"
+
+    def on_uid_copy(self, tag: str, command: str) -> tuple[bytes, str]:
+        _, _, uids, folder = command.split(None, 3)
+        if (name := folder.strip('"')) not in self.server.folders:
+            return b"", "NO [TRYCREATE] there is no such folder"
+        held = dict(self.server.messages)
+        self.server.folders[name] += [held[uid] for uid in self.in_set(uids) if uid in held]
+        return b"", "OK done"
+
+    def on_uid_move(self, tag: str, command: str) -> tuple[bytes, str]:
+        said, result = self.on_uid_copy(tag, command)
+        for uid in self.in_set(command.split()[2]) if result.startswith("OK") else ():
+            self.server.remove(uid)
+        return said, result
+
+    def on_create(self, tag: str, command: str) -> tuple[bytes, str]:
+        self.server.folders[command.split(None, 1)[1].strip('"')] = []
+        return b"", "OK done"
+
+    def on_list(self, tag: str, command: str) -> tuple[bytes, str]:
+        asked = command.rsplit(None, 1)[1].strip('"')
+        return (f'* LIST () "/" "{asked}"\r\n'.encode() if asked in self.server.folders else b""), "OK done"
 
     def on_noop(self, tag: str, command: str) -> tuple[bytes, str]:
         return b"", "OK done"
@@ -263,6 +327,8 @@ class _Session:
         seen = self.seen or []
         last = max(seen, default=0)
         found: set[int] = set()
+        if numbers == "ALL":
+            return sorted(seen)
         for part in numbers.split(","):
             first, _, end = part.partition(":")
             low, high = (last if n == "*" else int(n) for n in (first, end or first))
@@ -270,8 +336,16 @@ class _Session:
         return sorted(found)
 
     def on_uid_search(self, tag: str, command: str) -> tuple[bytes, str]:
-        found = self.in_set(command.split()[3].strip("()"))
+        words = command.upper().replace("(", "").replace(")", "").split()
+        found = self.in_set(words[3] if words[2] == "UID" else words[2])
+        if "SINCE" in words:
+            since = datetime.strptime(words[words.index("SINCE") + 1] + " +0000", "%d-%b-%Y %z").date()
+            found = [uid for uid in found if self.date(uid).date() >= since]
         return ("* SEARCH " + " ".join(map(str, found))).strip().encode() + b"\r\n", "OK done"
+
+    def date(self, uid: int) -> datetime:
+        """When a message came."""
+        return datetime.strptime(self.server.dates.get(uid, _DATE), "%d-%b-%Y %H:%M:%S %z")
 
     def on_uid_fetch(self, tag: str, command: str) -> tuple[bytes, str]:
         server = self.server
@@ -296,11 +370,12 @@ class _Session:
                 if item == "RFC822.SIZE":
                     parts.append(b"RFC822.SIZE %d" % server.sizes.get(uid, len(raw)))
                 elif item == "INTERNALDATE":
-                    parts.append(b'INTERNALDATE "23-Nov-2026 15:00:00 -0300"')
+                    parts.append(b'INTERNALDATE "%s"' % server.dates.get(uid, _DATE).encode())
+                elif item == "BODYSTRUCTURE":
+                    parts.append(b"BODYSTRUCTURE " + structure(message_from_bytes(raw)))
                 else:
-                    end = raw.find(b"\r\n\r\n") + 4
-                    given = raw[:end] if "HEADER" in item else raw
-                    name = item.replace(".PEEK", "").encode()
+                    given = section(raw, item)
+                    name = re.sub(r"<(\d+)\.\d+>", r"<\1>", item.replace(".PEEK", "")).encode()
                     parts.append(name + b" {%d}\r\n" % len(given) + given)
             seq = (self.seen or []).index(uid) + 1
             answer = b"* %d FETCH (" % seq + b" ".join(parts) + b")\r\n"
@@ -331,3 +406,36 @@ class _Session:
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return True
         return bool(select.select([self.sock], [], [], 0.01)[0])
+
+
+def structure(part: Message) -> bytes:
+    """BODYSTRUCTURE, as far as readers look at it (RFC 3501 section 7.4.2)."""
+    parameters = " ".join(f'"{k}" "{v}"' for k, v in (part.get_params() or [])[1:])
+    parameters = f"({parameters})" if parameters else "NIL"
+    kind, inner = part.get_content_subtype(), part.get_payload()
+    if isinstance(inner, list):
+        parts = b"".join(structure(p) for p in inner if isinstance(p, Message))
+        return b"(" + parts + f' "{kind}" {parameters} NIL NIL NIL)'.encode()
+    size = len(str(inner))
+    lines = " 1" if part.get_content_maintype() == "text" else ""
+    name = part.get_filename()
+    kept = f'("attachment" ("filename" "{name}"))' if name else "NIL"
+    return (
+        f'("{part.get_content_maintype()}" "{kind}" {parameters} NIL NIL "7BIT" {size}{lines} NIL {kept} NIL NIL)'
+    ).encode()
+
+
+def section(raw: bytes, item: str) -> bytes:
+    """What a section of a message names."""
+    asked = re.fullmatch(r"BODY\.PEEK\[([^\]]*)\](?:<(\d+)\.(\d+)>)?", item)
+    assert asked, item
+    end = raw.find(b"\r\n\r\n") + 4
+    if asked[1] in ("", "HEADER", "TEXT"):
+        given = {"": raw, "HEADER": raw[:end], "TEXT": raw[end:]}[asked[1]]
+    else:
+        part = message_from_bytes(raw)
+        for number in re.findall(r"\d+", asked[1]):
+            part = part.get_payload()[int(number) - 1]  # type: ignore[index, assignment, union-attr]
+        head = b"".join(f"{k}: {v}\r\n".encode() for k, v in part.items()) + b"\r\n"
+        given = head if asked[1].endswith("MIME") else str(part.get_payload()).encode()
+    return given[int(asked[2]) : int(asked[2]) + int(asked[3])] if asked[2] else given

@@ -128,5 +128,5 @@ def test_a_folder_that_does_not_exist_is_named_and_read_once_it_does(server: Dov
 def test_a_wrong_password_is_said_aloud(server: DovecotServer) -> None:
     declare(mailbox(server, password="wrong"))
     with watching():
-        wait_for(lambda: state().startswith("sign-in refused: "), 10, "the refusal is not noted")
+        wait_for(lambda: state().startswith("stopped: sign-in refused: "), 10, "the refusal is not noted")
     assert "wrong" not in state()

@@ -14,7 +14,7 @@ from core import db
 from intake import sources
 from intake.mailbox import watch
 from models.inbound import InboundEvent
-from models.mailbox import MailboxPosition
+from models.mailbox import MailboxPosition, WatchedMailbox
 from models.source import Channel
 from tests.factories import configure
 from tests.servers.mail import PASSWORD, USER
@@ -35,8 +35,14 @@ def mail(n: int | str, *, message_id: str = "", text: str = "Quanto custa?") -> 
 
 
 def mailbox(server: HasPort, key: str = "sales", **more: Any) -> str:
-    values = {"security": "none", "username": USER, "password": PASSWORD, "poll_seconds": 60} | more
-    rest = ", ".join(f"{name}: {value}" for name, value in values.items())
+    values = {
+        "security": "none",
+        "username": USER,
+        "password": PASSWORD,
+        "poll_seconds": 60,
+        "since": "all",
+    } | more
+    rest = ", ".join(f"{name}: {value}" for name, value in values.items() if value is not None)
     return f"  - {{key: {key}, host: 127.0.0.1, port: {server.port}, {rest}}}\n"
 
 
@@ -88,8 +94,9 @@ def position(folder: str = "INBOX") -> MailboxPosition | None:
 
 
 def state() -> str:
-    found = position()
-    return found.state if found else ""
+    with db.reading() as session:
+        found = session.scalars(select(WatchedMailbox)).first()
+    return f"{found.state}: {found.error}".removesuffix(": ") if found else ""
 
 
 def arrives(*wanted: bytes, within: float = 5) -> None:
