@@ -14,12 +14,13 @@ from api import (
     activities,
     attachments,
     auth,
-    calls,
     comments,
     emails,
     events,
     forms,
+    lines,
     mailboxes,
+    new_call,
     new_lead,
     refusals,
     rulesets,
@@ -39,9 +40,10 @@ from core import db
 from core.errors import PortariaError
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
-# Making a lead is a route of the group that reads them: `new_lead` adds it there.
+# What makes a lead or a call is a route of the group that reads them: `new_lead`, `new_call` add it there.
 for part in (
     new_lead,
+    new_call,
     timeline,
     trace,
     runs,
@@ -52,11 +54,11 @@ for part in (
     comments,
     emails,
     templates,
-    calls,
     activities,
     events,
     mailboxes,
     sources,
+    lines,
     users,
 ):
     v1.register_api(part.resource)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from api.call_order import CallOrder
 from api.paging import Page, page
 from api.parameters import Line, PageQuery, RowId, RowPath, e164
 from api.resource import answer, group, refused
@@ -19,16 +20,19 @@ from crm.call_view import legs
 from intake import download
 from models.call import Call as CallRow
 from models.call import CallResult
+from models.call_order import CallOrder as OrderRow
 from models.recording import Recording as RecordingRow
 from models.recording import RecordingState
 from models.source import Source
 
 resource = group("calls", "Telephone calls")
-_WITH = (
+#: What a call is shown with.
+WITH = (
     joinedload(CallRow.source),
     joinedload(CallRow.user),
     joinedload(CallRow.rung_user),
     selectinload(CallRow.recordings),
+    selectinload(CallRow.order).options(selectinload(OrderRow.commands), joinedload(OrderRow.user)),
 )
 
 
@@ -87,7 +91,10 @@ class Call(BaseModel):
     recordings: list[Recording]
     transcript: str | None
     legs: list[Leg] = Field(description="The telephones that were rung for it, where the provider tells")
-    closed_reason: str | None = Field(description="Why it counts as over though no end was told")
+    closed_reason: str | None = Field(
+        description="Why it counts as over though no end was told, or was never put through"
+    )
+    order: CallOrder | None = Field(description="How it was placed; null for a call that was not placed here")
     lead_id: int | None
     contact_id: int | None
 
@@ -107,7 +114,7 @@ class Call(BaseModel):
             started_at=row.started_at,
             answered_at=row.answered_at,
             ended_at=row.ended_at,
-            answered_by=row.user.email if row.user else row.answered_by,
+            answered_by=row.user.email if row.user and row.answered_by else row.answered_by,
             rung_user=row.rung_user.email if row.rung_user else None,
             rung_number=row.rung_number,
             rung_why=row.rung_why,
@@ -129,6 +136,7 @@ class Call(BaseModel):
                 for leg in legs(row.facts)
             ],
             closed_reason=row.closed_reason,
+            order=CallOrder.of(row.order, call=row),
             lead_id=row.lead_id,
             contact_id=row.contact_id,
         )
@@ -137,7 +145,7 @@ class Call(BaseModel):
 @resource.get("/calls", responses={200: Page[Call]})
 def list_calls(query: CallQuery) -> Response:
     """The calls that fit all filters, newest first."""
-    chosen = select(CallRow).options(*_WITH)
+    chosen = select(CallRow).options(*WITH)
     if query.line is not None:
         chosen = chosen.where(CallRow.source_id.in_(select(Source.id).where(Source.key == query.line)))
     if query.lead is not None:
@@ -154,7 +162,7 @@ def list_calls(query: CallQuery) -> Response:
 def get_call(path: RowPath) -> Response:
     """One call."""
     with db.reading() as session:
-        row = session.get(CallRow, path.id, options=_WITH)
+        row = session.get(CallRow, path.id, options=WITH)
         if row is None:
             raise NotFound("there is no such call")
     return answer(Call.of(row))

@@ -17,6 +17,7 @@ _ROOMS = {
     "ruling": ("rules",),
     "forms": ("forms",),
     "templates": ("templates",),
+    "lines": ("lines",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from console import attachments, auth, forms, headers, leads, problems, quarantine, sign_in, words
+from console import attachments, auth, calling, forms, headers, leads, problems, quarantine, sign_in, words
 from console.throttle import Throttle
 from core import db
 from core.errors import PortariaError
@@ -21,6 +21,7 @@ _OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post
 _MOST_BYTES = 64 * 1024
 _FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
 _RECORDING = f"/recordings/<int(max={leads.LARGEST_ID}):recording_id>"
+_CALL = f"/calls/<int(max={leads.LARGEST_ID}):call_id>"
 _LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
 
 pages = Blueprint(
@@ -50,6 +51,8 @@ def mount(app: Flask, *, programs: problems.Unrouted = problems.for_programs) ->
 pages.add_url_rule("/", "home", lambda: redirect(url_for("console.leads"), 303))
 pages.add_url_rule("/leads", "leads", leads.all_leads)
 pages.add_url_rule(_LEAD, "lead", leads.one_lead)
+pages.add_url_rule(f"{_LEAD}/call", "call_lead", calling.call, methods=["POST"])
+pages.add_url_rule(f"{_CALL}/outcome", "call_outcome", calling.outcome, methods=["POST"])
 pages.add_url_rule(_FILE, "attachment", attachments.download_one)
 pages.add_url_rule(_RECORDING, "recording", attachments.hear)
 pages.add_url_rule("/forms", "forms", forms.all_forms)

@@ -11,7 +11,11 @@ from console import auth, example, queries
 from core import db
 from core.errors import NotFound
 from crm import attachments, consents
-from models.lead import OPEN, LeadStatus
+from crm.call_orders import is_placed
+from crm.call_outcomes import OUTCOMES
+from intake import calling
+from models.contact_point import ContactPoint, PointKind
+from models.lead import OPEN, Lead, LeadStatus
 from models.timeline import TimelineEntry
 from rules.explanation import explain
 
@@ -55,10 +59,18 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
         if lead.merged_into_id is not None:
             return redirect(url_for("console.lead", lead_id=lead.merged_into_id), 303)
         entries, older = queries.timeline(session, lead.id, before=before)
+        points = queries.contact_points(session, lead.person_id)
+        may_call = calling.may_place(session, auth.current_user())
+        order = queries.call_order(session, lead.id)
         return render_template(
             "console/lead.html",
             lead=lead,
-            points=queries.contact_points(session, lead.person_id),
+            points=points,
+            may_call=may_call,
+            callable=_callable(lead, points) if may_call else [],
+            order=order,
+            placed=order is not None and is_placed(order.call),
+            outcomes=OUTCOMES,
             planned=queries.planned(session, lead.id),
             over=queries.over(session, lead.id),
             entries=entries,
@@ -70,6 +82,12 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             consents=consents.of_lead(session, lead.id),
             why=explain(session, lead.id) or [],
         )
+
+
+def _callable(lead: Lead, points: Iterable[ContactPoint]) -> list[str]:
+    """The numbers that can be called, the lead's own first."""
+    known = [lead.phone, *(p.value for p in points if p.kind is PointKind.PHONE)]
+    return list(dict.fromkeys(number for number in known if number))
 
 
 def _asked() -> dict[str, str]:

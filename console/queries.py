@@ -9,8 +9,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from crm import call_orders
 from models.activity import Activity, ActivityState
 from models.call import Call
+from models.call_order import CallOrder
 from models.contact_point import ContactPoint
 from models.lead import Lead, LeadStatus
 from models.timeline import TimelineEntry
@@ -155,6 +157,14 @@ def calls(session: Session, lead_id: int) -> dict[int, Call]:
         )
     )
     return {call.id: call for call in found}
+
+
+def call_order(session: Session, lead_id: int) -> CallOrder | None:
+    """The last call that was ordered to this lead, with how far it has come."""
+    newest = call_orders.latest(lead_id).options(
+        joinedload(CallOrder.call), joinedload(CallOrder.user), selectinload(CallOrder.commands)
+    )
+    return session.scalars(newest).one_or_none()
 
 
 def timeline(session: Session, lead_id: int, *, before: int | None) -> tuple[list[TimelineEntry], int | None]:

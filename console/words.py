@@ -44,6 +44,8 @@ _ICONS = {
     "mail_sent": "mail",
     "call": "phone",
     "put_through": "phone",
+    "call_ordered": "phone",
+    "call_outcome": "phone",
     "comment": "note",
     "assigned": "person",
     "tagged": "tag",

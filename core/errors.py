@@ -87,5 +87,9 @@ class TooEarly(Retry):
         self.wait = after
 
 
+class NotSent(Retry):
+    """An action that surely did not reach the other side, and may be done again without harm."""
+
+
 class Permanent(PortariaError):
     """An action failed in a way that trying again will not mend."""

@@ -10,16 +10,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore
 import httpx
 
 from core import clock
-from core.errors import Permanent, Retry
+from core.errors import NotSent, Permanent, Retry
 from core.settings import settings
 
 _TIMEOUT = httpx.Timeout(15, connect=5)
+_TIMEOUT_WHOLE = 30.0
 _MOST_ANSWER = 64 * 1024
 _MOST_REDIRECTS = 5
 
@@ -40,13 +42,13 @@ class _GuardedBackend(httpcore.SyncBackend):
 def public_address(host: str, port: int) -> str:
     """An address of this host to connect to.
 
-    Raises Permanent where any of its addresses is not one of the public internet, Retry where the
+    Raises Permanent where any of its addresses is not one of the public internet, NotSent where the
     name cannot be resolved now.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise Retry(f"{host} cannot be resolved: {error}") from None
+        raise NotSent(f"{host} cannot be resolved: {error}") from None
     addresses = [str(entry[4][0]).split("%", 1)[0] for entry in found]
     if not settings().private_destinations:
         for address in addresses:
@@ -75,6 +77,35 @@ def _client() -> httpx.Client:
         network_backend=_GuardedBackend(),
     )
     return httpx.Client(transport=transport, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered, whatever it was; header names in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def exchange(
+    method: str, url: str, headers: Mapping[str, str], *, content: bytes = b"", most: int = _MOST_ANSWER
+) -> Answer:
+    """One request and its answer, of which at most so many bytes.
+
+    Raises NotSent where the other side was surely not reached, Retry where it may have been and did not
+    answer, Permanent for an address that is not to be used, or an answer that is larger.
+    """
+    end = clock.monotonic() + _TIMEOUT_WHOLE
+    try:
+        with _client() as client, client.stream(method, url, headers=dict(headers), content=content) as got:
+            return Answer(got.status_code, _whole(got, most, end), dict(got.headers))
+    except httpx.InvalidURL as error:
+        raise Permanent(f"the address cannot be used: {error}") from None
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        raise NotSent(f"not reached: {type(error).__name__} {error}") from None
+    except httpx.HTTPError as error:
+        raise Retry(f"no answer: {type(error).__name__} {error}") from None
 
 
 def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, bytes]:

@@ -25,6 +25,8 @@ RUN_STEP = "run_step"
 GO_ON = "go_on"
 FETCH_RECORDING = "fetch_recording"
 SEND_MAIL = "send_mail"
+PLACE_CALL = "place_call"
+CHECK_LINE = "check_line"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
 QUEUES = {
@@ -33,6 +35,8 @@ QUEUES = {
     GO_ON: "waits",
     FETCH_RECORDING: "recordings",
     SEND_MAIL: "mails",
+    PLACE_CALL: "calls",
+    CHECK_LINE: "checks",
 }
 
 _MOST_WAITING = 10_000

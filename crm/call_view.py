@@ -24,6 +24,8 @@ _NO_ANSWER = (*MISSED, CallResult.FAILED)
 _LONGEST = 1_000_000
 _MOMENTS = ("occurred_at", "started_at", "answered_at", "ended_at")
 _UNSAID = {field.name: None for field in fields(CallUpdate)}
+# What the call is not derived from.
+_PASSING = frozenset({"asks", "handle", "order"})
 
 Event = dict[str, Any]
 
@@ -73,9 +75,11 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
     """What all events together say."""
     said = [_restored(facts[name]) for name in sorted(facts)]
     main, others = _divided(said)
+    ordered = any(e["ordered"] for e in said)
     directions = list(_told([*main, *said], "direction"))
-    direction = "inbound" if "inbound" in _told(main, "direction") else next(iter(directions), None)
-    main = sorted(main, key=lambda e: e["direction"] not in (None, direction))
+    inbound = "inbound" in _told(main, "direction") and not ordered
+    direction = "outbound" if ordered else "inbound" if inbound else next(iter(directions), None)
+    main = sorted(main, key=lambda e: (not e["ordered"], e["direction"] not in (None, direction)))
     result = _result(said, main, others, direction)
     reached = result is CallResult.ANSWERED
     started = min(_told(main, "started_at"), default=min(_told(said, "started_at"), default=None))
@@ -86,6 +90,9 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
         talked = _span(answered, ended)
     # How long it rang before a machine took the message is not known.
     picked = answered if reached else None if result is CallResult.VOICEMAIL else ended
+    rung = started
+    if ordered and others:  # our own telephone rang first
+        rung = min((m for events in others.values() for m in _told(events, "started_at")), default=started)
     return CallView(
         known_as=next(_told([*main, *said], "known_as"), None),
         direction=direction,
@@ -95,13 +102,13 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
         started_at=started,
         answered_at=answered if reached or result is None else None,
         ended_at=ended,
-        ring_seconds=_span(started, picked) if picked and started else None,
+        ring_seconds=_span(rung, picked) if picked and rung else None,
         talk_seconds=(talked or 0) if reached else 0 if result else None,
         answered_by=_answered_by(said) if reached else None,
         recording_url=next(_told(said, "recording_url"), None),
         recording_id=next(_told(said, "recording_id"), None),
         transcript="\n".join(dict.fromkeys(_told(said, "transcript"))) or None,
-        closed_reason=None if _heard(main) else next(_told(said, "closed_reason"), None),
+        closed_reason=_reason(said, main, result),
     )
 
 
@@ -194,6 +201,13 @@ def _heard(main: list[Event]) -> list[Event]:
     return [e for e in main if e["final"] and e["result"] and not e["closed_reason"]]
 
 
+def _reason(said: list[Event], main: list[Event], result: CallResult | None) -> str | None:
+    """Why it counts as over though no end was told, or why a call of ours was never put through."""
+    if not _heard(main):
+        return next(_told(said, "closed_reason"), None)
+    return next(_told(main, "reason"), None) if result is CallResult.FAILED else None
+
+
 def _outcome(events: list[Event], over: bool) -> CallResult | None:
     """What became of one leg; where its own end was lost, whether it was answered."""
     results = {CallResult(e["result"]) for e in events if e["final"] and e["result"]}
@@ -250,7 +264,9 @@ def _plain(update: CallUpdate) -> dict[str, Any]:
     values = asdict(update)
     moments = {name: values[name].isoformat() for name in _MOMENTS if values[name]}
     return {
-        name: value for name, value in (values | moments).items() if value is not None and value is not False
+        name: value
+        for name, value in (values | moments).items()
+        if value is not None and value is not False and name not in _PASSING
     }
 
 

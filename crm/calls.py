@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import timeline
+from crm import call_orders, timeline
 from crm.call_view import MISSED, CallView, derive, remember
 from crm.contact_points import phone_number
 from crm.own_numbers import OwnNumbers
@@ -61,11 +61,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
     if session.get_bind().dialect.name == "postgresql":
         key = f"call:{source.id}:{update.call_id}"
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
-    call = session.scalars(
-        select(Call)
-        .where(Call.source_id == source.id, Call.group_id == update.call_id)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    call = call_orders.found(session, source, update)
     started = call is None
     if call is None:
         call = Call(

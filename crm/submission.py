@@ -71,6 +71,10 @@ class CallUpdate:
     `result` is what this event alone would conclude; where it is `decisive` it tells whether a person was
     reached, and outranks that a machine has answered. `answered_by` is the person as the provider names them:
     an address, an extension, a number or a name. `recording_id` is for recordings that have no address.
+
+    Of a call that we placed: `order` is the token that we gave the provider, `ordered` says that this is our
+    own word of it and outranks what the provider says of its ends, `reason` is why it failed, in words,
+    `asks` is what the provider is to be told next, about the connection `handle`.
     """
 
     call_id: str
@@ -96,3 +100,8 @@ class CallUpdate:
     caller_name: str | None = None
     withheld: bool = False
     closed_reason: str | None = None
+    order: str | None = None
+    ordered: bool = False
+    reason: str | None = None
+    asks: str | None = None
+    handle: str | None = None

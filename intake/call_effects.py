@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import activities
+from crm import activities, call_orders, call_outcomes
 from crm import calls as call_log
 from crm.calls import Merged
 from crm.happening import Happening
@@ -15,6 +15,7 @@ from intake import call_back, recordings
 from intake.calls.connect import Connection
 from intake.passage import Passage
 from models.call import Call, CallResult
+from models.call_order import CallOrder
 from models.lead import Lead
 from models.user import User
 
@@ -31,7 +32,10 @@ def follow(passage: Passage, update: CallUpdate) -> Lead | None:
     if passage.settings.recordings:
         recordings.note(session, merged.call)
     if merged.call.direction == "outbound":
-        return _outgoing(passage, merged, own)
+        order = call_orders.of_call(session, merged.call, lock=True)
+        if order is not None:
+            _go_on(session, order, merged.call, update)
+        return _outgoing(passage, merged, own, order)
     if merged.call.result is None:
         return _ringing(passage, merged.call, own, asked=asked)
     return _incoming(passage, merged, own)
@@ -100,7 +104,14 @@ def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     return lead
 
 
-def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
+def _go_on(session: Session, order: CallOrder, call: Call, update: CallUpdate) -> None:
+    """Asks the provider for what this event of a call that we placed calls for."""
+    order.handle = update.handle or order.handle
+    if update.asks == "hangup" or (update.asks is not None and call.result is None):
+        call_orders.ask(session, order, update.asks)
+
+
+def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers, order: CallOrder | None) -> Lead | None:
     """A call of ours stands on the lead's timeline, and whoever was to be called back has been."""
     session, call = passage.session, merged.call
     news = merged.ended or merged.changed_result
@@ -115,12 +126,12 @@ def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     kinds = ["call.answered", "call.completed"] if merged.answered else ["call.completed"]
     happenings = [Happening(kind, lead, call=call) for kind in kinds]
     if call.result is not CallResult.FAILED:
-        happenings += _talked(session, lead, call)
+        happenings += _talked(session, lead, call, order)
     passage.react(lead, happenings)
     return lead
 
 
-def _talked(session: Session, lead: Lead, call: Call) -> list[Happening]:
+def _talked(session: Session, lead: Lead, call: Call, order: CallOrder | None = None) -> list[Happening]:
     """The calls that it makes needless are done, and the lead has its first answer."""
     outcome = "answered" if call.result is CallResult.ANSWERED else "no answer"
     needless = call_back.made_needless(session, lead, call)
@@ -128,4 +139,8 @@ def _talked(session: Session, lead: Lead, call: Call) -> list[Happening]:
     at = min(call.answered_at or call.started_at or call_log.moment(call), clock.now())
     lead.first_response_at = lead.first_response_at or at
     lead.last_outbound_at = max(lead.last_outbound_at or at, at)
+    if order is not None:
+        own = [a for a in activities.all_planned(session, lead, type="call") if a.id == order.activity_id]
+        done = [*own, *(a for a in needless if a not in own)]
+        return call_outcomes.complete(session, order, done, outcome=outcome)
     return [h for a in needless for h in activities.complete(session, a, actor="service", outcome=outcome)]

@@ -17,6 +17,7 @@ from crm.submission import CallUpdate, Submission
 from intake import call_effects, calls, confirmation, files, journal, screening, whereabouts
 from intake.adapter import Adapter
 from intake.calls.lost_end import LostEnd
+from intake.calls.order_note import OrderNote
 from intake.delivery import RELEASED, Delivery
 from intake.errand import STORED, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
@@ -36,6 +37,7 @@ _ALL: tuple[Adapter[Any], ...] = (
     Mailbox(),
     *calls.ADAPTERS,
     LostEnd(),
+    OrderNote(),
 )
 ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 

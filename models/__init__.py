@@ -5,6 +5,8 @@ from models.alert import Alert, SourceHour
 from models.attachment import Attachment
 from models.base import Base
 from models.call import Call, CallResult
+from models.call_check import CallCheck
+from models.call_order import CallCommand, CallOrder, CommandState
 from models.company import Company
 from models.consent import ConsentGiven
 from models.contact import Contact
@@ -36,8 +38,12 @@ __all__ = [
     "Base",
     "Calendar",
     "Call",
+    "CallCheck",
+    "CallCommand",
+    "CallOrder",
     "CallResult",
     "Channel",
+    "CommandState",
     "Company",
     "ConsentGiven",
     "Contact",

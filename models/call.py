@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -13,6 +13,9 @@ from models.base import Base, Key, Word, states
 from models.recording import Recording
 from models.source import Source
 from models.user import User
+
+if TYPE_CHECKING:
+    from models.call_order import CallOrder
 
 
 class CallResult(StrEnum):
@@ -86,3 +89,4 @@ class Call(Base):
     user: Mapped[User | None] = relationship(foreign_keys=user_id)
     rung_user: Mapped[User | None] = relationship(foreign_keys=rung_user_id)
     recordings: Mapped[list[Recording]] = relationship(order_by=Recording.id, viewonly=True)
+    order: Mapped[CallOrder | None] = relationship("CallOrder", back_populates="call", uselist=False)

@@ -13,7 +13,7 @@ from dramatiq import Broker, actor
 from core import queue
 from core.errors import Unavailable
 from core.logs import logger
-from worker import executor, mailing, recordings
+from worker import dialling, executor, line_checks, mailing, recordings
 
 log = logger(__name__)
 
@@ -37,12 +37,20 @@ def declare(broker: Broker, *, threads: int) -> None:
     def send_mail(message_id: str) -> None:
         _shielded(lambda: mailing.send(int(message_id)), "message", message_id)
 
+    def place_call(command_id: str) -> None:
+        _shielded(lambda: dialling.place(int(command_id)), "call", command_id)
+
+    def check_line(source_id: str) -> None:
+        _shielded(lambda: line_checks.check(int(source_id)), "line", source_id)
+
     table = (
+        (place_call, queue.PLACE_CALL, 0),
         (process_event, queue.PROCESS_EVENT, 0),
         (go_on, queue.GO_ON, 5),
         (run_step, queue.RUN_STEP, 10),
         (send_mail, queue.SEND_MAIL, 10),
         (fetch_recording, queue.FETCH_RECORDING, 20),
+        (check_line, queue.CHECK_LINE, 20),
     )
     for function, name, priority in table:
         actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)

@@ -12,7 +12,7 @@ from core import db
 from core.errors import Unavailable
 from core.logs import logger
 from intake import lease
-from worker import clockwork, lost_calls, reconciling, recordings
+from worker import call_outcomes, clockwork, dialling, line_checks, lost_calls, reconciling, recordings
 from worker.sweeper import Sweeper
 
 log = logger(__name__)
@@ -65,10 +65,15 @@ def run(stop: threading.Event) -> None:
         (1.0, sweeper.events),
         (0.5, sweeper.steps),
         (1.0, sweeper.mails),
+        (1.0, sweeper.calls),
         (5.0, sweeper.recordings),
         (30.0, lost_calls.close),
+        (30.0, dialling.give_up),
+        (5.0, call_outcomes.tell),
         (3600.0, recordings.forget),
         (60.0, reconciling.ask),
+        (60.0, line_checks.plan),
+        (5.0, sweeper.lines),
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
         (1.0, clockwork.first_answers),

@@ -13,7 +13,7 @@ from models.inbound import InboundEvent
 from models.message import Message
 from models.rule import StepRow, StepState
 from rules import runs
-from worker import mailing, recordings
+from worker import dialling, line_checks, mailing, recordings
 
 #: Events younger than this are still on their way through the doorbell.
 _PATIENCE = timedelta(seconds=1)
@@ -62,6 +62,14 @@ class Sweeper:
     def recordings(self) -> int:
         """Rings for recordings that are to be fetched; says for how many."""
         return self._ring(queue.FETCH_RECORDING, recordings.due())
+
+    def calls(self) -> int:
+        """Rings for calls that are to be placed; says for how many."""
+        return self._ring(queue.PLACE_CALL, dialling.due())
+
+    def lines(self) -> int:
+        """Rings for lines that are to be checked; says for how many."""
+        return self._ring(queue.CHECK_LINE, line_checks.due())
 
     def _ring(self, actor: str, ids: Iterable[object]) -> int:
         now = clock.monotonic()

@@ -39,6 +39,8 @@ class AircallLine(LineSettings):
 
     provider: Literal["aircall"]
     token: SecretStr = Field(min_length=1, description="The webhook's token")
+    api_id: str | None = Field(None, pattern="^[A-Za-z0-9]{1,100}$", description="A key of the API: its id")
+    api_token: SecretStr | None = Field(None, min_length=1, description="A key of the API: its token")
 
 
 class Aircall(CallAdapter[AircallLine]):

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import hmac
 import json
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-import jsonpath
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from standardwebhooks import Webhook
 
 from core.errors import Ignored, Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
-from intake.calls import reading
+from intake.calls import json_path, reading
 from intake.calls.adapter import CallAdapter, Reply, side
 from intake.calls.connect import AskingLine, Connection, Question
+from intake.calls.dial_request import DialRequest
 from intake.calls.line import TimeZone
 from intake.delivery import Delivery
 from intake.text import clean
@@ -45,6 +44,7 @@ Fact = Literal[
     "recording_url",
     "transcript",
     "caller_name",
+    "order",
 ]
 _NAMES: dict[str, tuple[str, ...]] = {
     "call_id": ("call_id", "callId", "id"),
@@ -62,6 +62,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "recording_url": ("recording_url", "recording"),
     "transcript": ("transcript", "transcription"),
     "caller_name": ("caller_name", "name"),
+    "order": ("order", "order_token"),
 }
 # Where an HMAC stands with most senders.
 _HEADERS = ("x-signature", "x-signature-256", "x-webhook-signature", "x-hub-signature-256", "signature")
@@ -85,14 +86,6 @@ _ENDS = {
 }
 
 
-def _is_path(value: str) -> str:
-    try:
-        _compiled(value)
-    except jsonpath.JSONPathError as error:
-        raise ValueError(f"'{value}' is no JSONPath: {error}") from None
-    return value
-
-
 class GenericLine(AskingLine):
     """A line whose provider has no adapter of its own."""
 
@@ -104,13 +97,14 @@ class GenericLine(AskingLine):
     header: str | None = Field(
         None, pattern=r"^[A-Za-z0-9-]{1,60}$", description="For hmac-sha256: the one header that counts"
     )
-    mapping: dict[Fact, Annotated[str, AfterValidator(_is_path)]] = Field(
+    mapping: dict[Fact, json_path.JsonPath] = Field(
         default_factory=dict, description="Where each fact lies, as a JSONPath"
     )
     statuses: dict[str, Literal["ringing", "in-progress"] | CallResult] = Field(
         default_factory=dict, max_length=100, description="What its own words for a status mean"
     )
     timezone: TimeZone = Field("UTC", description="Of times that name none")
+    dial: DialRequest | None = Field(None, description="How the telephone system is told to place a call")
 
     @model_validator(mode="before")
     @classmethod
@@ -199,6 +193,7 @@ class Generic(CallAdapter[GenericLine]):
             transcript=reading.text(said["transcript"], 20_000),
             answered_by=reading.text(said["answered_by"]) if result is CallResult.ANSWERED else None,
             caller_name=reading.text(said["caller_name"]),
+            order=reading.text(said["order"]),
             withheld=direction == "inbound" and reading.is_withheld(reading.text(caller)),
         )
 
@@ -231,15 +226,10 @@ class Generic(CallAdapter[GenericLine]):
 def _fact(document: dict[str, Any], fact: str, settings: GenericLine) -> Any:
     path = next((path for name, path in settings.mapping.items() if name == fact), None)
     if path is not None:
-        found = _compiled(path).match(document)
+        found = json_path.compiled(path).match(document)
         return found.obj if found is not None else None
     data = document.get("data")
     # An event's own id and status are not the call's, where it has an inner part.
     if isinstance(data, dict) and fact != "event":
         return next((data[name] for name in _NAMES[fact] if data.get(name) is not None), None)
     return next((document[name] for name in _NAMES[fact] if document.get(name) is not None), None)
-
-
-@lru_cache(maxsize=500)
-def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
-    return jsonpath.compile(path if path.startswith("$") else f"$.{path}")

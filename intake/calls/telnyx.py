@@ -8,11 +8,13 @@ Signature: the SDK's lib/webhook_verification, Ed25519 over the time and the bod
 from __future__ import annotations
 
 import base64
+import json
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from core.errors import Ignored
 from core.ids import digest
@@ -31,6 +33,13 @@ _CAUSES = {
     "not_found": CallResult.FAILED,
     "unspecified": CallResult.FAILED,
 }
+# Why a call that we placed was not put through: what became of the agent's telephone.
+_AGENT = {
+    "user_busy": "the agent's telephone was busy",
+    "call_rejected": "the agent rejected the call",
+    "not_found": "the agent's telephone could not be reached",
+    "unspecified": "the agent's telephone could not be reached",
+}
 _KNOWN = ("call.initiated", "call.answered", "call.bridged", "call.hangup")
 
 
@@ -39,6 +48,12 @@ class TelnyxLine(AskingLine):
 
     provider: Literal["telnyx"]
     public_key: str = Field(description="The portal's public key, in base64")
+    api_key: SecretStr | None = Field(
+        None, min_length=1, description="An API key: to place calls, to look for lost ones, for recordings"
+    )
+    connection_id: str | None = Field(
+        None, pattern=r"^[0-9]{1,30}$", description="The Call Control application that places calls"
+    )
 
     @field_validator("public_key")
     @classmethod
@@ -101,7 +116,9 @@ class Telnyx(CallAdapter[TelnyxLine]):
         if kind not in _KNOWN:
             raise Ignored(f"an event that is not known: '{clean(kind)[:40]}'")
         by_numbers = side_by_numbers(said.get("from"), said.get("to"), settings)
-        return _progress(group, leg, kind, at, said, by_numbers)
+        found = _progress(group, leg, kind, at, said, by_numbers)
+        order, part = order_of(said.get("client_state"))
+        return found if order is None else _of_order(found, said, order, part)
 
     def asks(self, delivery: Delivery, settings: TelnyxLine) -> Question | None:
         """A call that comes to a TeXML application, or a Dial of its that nobody answered."""
@@ -141,6 +158,49 @@ def _progress(
         caller_name=reading.text(said.get("caller_id_name")),
         withheld="from" in said and reading.is_withheld(reading.text(caller)),
     )
+
+
+def _of_order(found: CallUpdate, said: dict[str, Any], order: str, part: str) -> CallUpdate:
+    """An event of a call that we placed, of the agent's connection or of the client's."""
+    over = found.final
+    if part == "client":
+        # The agent waits on; where the client never answered, there is nothing left to wait for.
+        return replace(found, order=order, answered_by=None, asks="hangup" if over else None)
+    cause = str(said.get("hangup_cause") or "")
+    put_through = cause in ("normal_clearing", "originator_cancel", "time_limit")
+    answered = found.event == "call.answered"
+    return replace(
+        found,
+        order=order,
+        leg=None,
+        direction=None,
+        from_number=None,
+        to_number=None,
+        # That the agent's telephone has answered is not that the client's has.
+        result=(CallResult.MISSED if put_through else CallResult.FAILED) if over else None,
+        reason=_AGENT.get(cause, "the agent did not answer") if over and not put_through else None,
+        started_at=None,
+        answered_at=None,
+        answered_by=None,
+        withheld=False,
+        asks="connect" if answered else None,
+        handle=reading.text(said.get("call_control_id"), 500) if answered else None,
+    )
+
+
+def client_state(order: str, part: Literal["agent", "client"]) -> str:
+    """What Telnyx says back with each event of a connection of a call that we placed."""
+    return base64.b64encode(json.dumps({"order": order, "part": part}).encode()).decode()
+
+
+def order_of(state: object) -> tuple[str | None, str]:
+    """The token of the order and whose connection it is; None for what we never wrote."""
+    try:
+        said = json.loads(base64.b64decode(str(state or ""), validate=True))
+    except ValueError:
+        return None, ""
+    order = reading.text(said.get("order")) if isinstance(said, dict) else None
+    return order, str(said.get("part")) if order else ""
 
 
 def _document(delivery: Delivery) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import base64
 import hmac
 import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from core.errors import Unreadable
 from core.ids import digest
@@ -24,6 +24,8 @@ from intake.calls.connect import AskingLine, Connection, Question
 from intake.delivery import Delivery
 from intake.errand import Lookup
 
+#: The parameter of our own address that carries the token of a call that we placed.
+ORDER = "order"
 _ACCOUNT = re.compile(r"/Accounts/(AC[0-9a-fA-F]{32})/")
 
 
@@ -40,6 +42,24 @@ class TwilioLine(AskingLine):
         pattern="^AC[0-9a-fA-F]{32}$",
         description="The account: to place calls and to look for lost ones",
     )
+    api_key: str | None = Field(
+        None, pattern="^SK[0-9a-fA-F]{32}$", description="An API key to ask with in place of the auth token"
+    )
+    api_secret: SecretStr | None = Field(None, min_length=1, description="The API key's secret")
+
+    @model_validator(mode="after")
+    def _key_with_its_secret(self) -> Self:
+        if (self.api_key is None) != (self.api_secret is None):
+            raise ValueError("api_key and api_secret belong together")
+        return self
+
+    def signed_in(self) -> dict[str, str] | None:
+        """The header with which we ask Twilio; None where the line names no account."""
+        if self.account_sid is None:
+            return None
+        if self.api_key is not None and self.api_secret is not None:
+            return signatures.basic(self.api_key, self.api_secret)
+        return signatures.basic(self.account_sid, self.auth_token)
 
 
 class Twilio(CallAdapter[TwilioLine]):
@@ -79,7 +99,11 @@ class Twilio(CallAdapter[TwilioLine]):
 
     def parse(self, delivery: Delivery, settings: TwilioLine) -> CallUpdate:
         """What the callback says. Raises Unreadable without a CallSid, Ignored for what asks for nothing."""
-        update = twiml.update(reading.told(delivery), lambda url: self.recording_url(url, settings))
+        update = twiml.update(
+            reading.told(delivery),
+            lambda url: self.recording_url(url, settings),
+            order=reading.text(reading.query(delivery).get(ORDER)),
+        )
         return dial.goes_on(update, delivery)
 
     def asks(self, delivery: Delivery, settings: TwilioLine) -> Question | None:

@@ -9,6 +9,7 @@ waits in a queue and gives up is told by the Enqueue action's QueueResult.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.errors import Ignored, Unreadable
@@ -52,16 +53,56 @@ _QUEUED = {
     "system-error": CallResult.MISSED,
 }
 _SOFTPHONE = "client:"
+# Why a call that we placed was not put through: what became of the agent's telephone.
+_AGENT = {
+    "busy": "the agent's telephone was busy",
+    "no-answer": "the agent did not answer",
+    "failed": "the agent's telephone could not be reached",
+    "canceled": "it was cancelled before the agent answered",
+}
 
 Said = Mapping[str, str]
 
 
-def update(said: Said, recording: Callable[[object], str | None]) -> CallUpdate:
+def update(said: Said, recording: Callable[[object], str | None], *, order: str | None = None) -> CallUpdate:
     """A status callback, an action of Dial, Enqueue or Record, or a recording's, as one event of its call.
 
-    `recording` lets an address of a recording pass, or not. Raises Unreadable without a CallSid, Ignored
-    for a status that asks for nothing. Other values that make no sense are left out.
+    `recording` lets an address of a recording pass, or not; `order` is the token of a call that we placed.
+    Raises Unreadable without a CallSid, Ignored for a status that asks for nothing. Other values that make
+    no sense are left out.
     """
+    found = _update(said, recording)
+    return found if order is None else _of_order(found, said, order)
+
+
+def _of_order(found: CallUpdate, said: Said, order: str) -> CallUpdate:
+    """An event of a call that we placed: the call itself goes to the agent, what it dials is the client."""
+    if found.leg is not None:
+        return replace(found, order=order, answered_by=None)
+    status = said.get("CallStatus", "")
+    result = found.result
+    if found.decisive:
+        result = CallResult.FAILED if said.get("DialCallStatus") == "failed" else result
+    elif found.final:
+        # That the agent's telephone has answered is not that the client's has.
+        result = CallResult.FAILED if status in _AGENT else CallResult.MISSED
+    return replace(
+        found,
+        order=order,
+        direction=None,
+        from_number=None,
+        to_number=None,
+        result=result,
+        started_at=None,
+        answered_at=None,
+        answered_by=None,
+        talk_seconds=found.talk_seconds if found.decisive else None,
+        reason=_AGENT.get(status) if found.final and not found.decisive else None,
+        withheld=False,
+    )
+
+
+def _update(said: Said, recording: Callable[[object], str | None]) -> CallUpdate:
     call_id = said.get("CallSid", "")
     if not call_id:
         raise Unreadable("there is no CallSid in it")
