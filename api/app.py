@@ -18,6 +18,7 @@ from api import (
     emails,
     events,
     forms,
+    imports,
     lines,
     mailboxes,
     new_call,
@@ -60,6 +61,7 @@ for part in (
     sources,
     lines,
     users,
+    imports,
 ):
     v1.register_api(part.resource)
 

@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import drain, forms, idle, intake, limits, past, rules
+from bench import crm, drain, forms, idle, intake, limits, past, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "forms", "idle", "drain", "past", "rules")
+NAMES = ("intake", "forms", "idle", "drain", "past", "rules", "crm")
 
 
 def main() -> None:
@@ -49,6 +49,8 @@ def main() -> None:
             elif name == "forms":
                 with generator() as made:
                     forms.measure(report, store, made, quick=asked.quick)
+            elif name == "crm":
+                crm.measure(report, store, quick=asked.quick)
             elif name == "idle":
                 idle.measure(report, store, quick=asked.quick)
             elif name == "past":

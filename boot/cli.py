@@ -18,6 +18,7 @@ _ROOMS = {
     "forms": ("forms",),
     "templates": ("templates",),
     "lines": ("lines",),
+    "importing": ("import",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

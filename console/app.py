@@ -9,11 +9,24 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from console import attachments, auth, calling, forms, headers, leads, problems, quarantine, sign_in, words
+from console import (
+    attachments,
+    auth,
+    calling,
+    forms,
+    headers,
+    imports,
+    leads,
+    problems,
+    quarantine,
+    sign_in,
+    words,
+)
 from console.throttle import Throttle
 from core import db
 from core.errors import PortariaError
 from crm import workspace
+from intake import import_jobs
 
 #: What may be seen without having signed in; everything else may not.
 _OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post"})
@@ -22,6 +35,7 @@ _MOST_BYTES = 64 * 1024
 _FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
 _RECORDING = f"/recordings/<int(max={leads.LARGEST_ID}):recording_id>"
 _CALL = f"/calls/<int(max={leads.LARGEST_ID}):call_id>"
+_IMPORT = f"/imports/<int(max={leads.LARGEST_ID}):import_id>"
 _LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
 
 pages = Blueprint(
@@ -61,6 +75,11 @@ pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"]
 pages.add_url_rule("/forms/<key>", "form_edit", forms.edit)
 pages.add_url_rule("/forms/<key>", "form_edit_post", forms.declare, methods=["POST"])
 pages.add_url_rule("/forms/<key>/withdraw", "form_withdraw", forms.withdraw, methods=["POST"])
+pages.add_url_rule("/imports", "imports", imports.all_imports)
+pages.add_url_rule("/imports", "import_new", imports.take_in, methods=["POST"])
+pages.add_url_rule(_IMPORT, "import_one", imports.one_import)
+pages.add_url_rule(f"{_IMPORT}/<any(start, stop, undo):what>", "import_do", imports.do, methods=["POST"])
+pages.add_url_rule(f"{_IMPORT}/errors", "import_errors", imports.errors)
 pages.add_url_rule("/quarantine", "quarantine", quarantine.held)
 pages.add_url_rule("/quarantine/<uuid:event_id>", "release", quarantine.release, methods=["POST"])
 pages.add_url_rule("/sign-in", "sign_in", sign_in.form)
@@ -83,7 +102,7 @@ def admit() -> ResponseReturnValue | None:
     page = (request.endpoint or "").removeprefix("console.")
     if page == "static":
         return None
-    request.max_content_length = _MOST_BYTES
+    request.max_content_length = import_jobs.MOST_BYTES if page == "import_new" else _MOST_BYTES
     with db.reading() as session:
         g.here = workspace.load(session)
         g.user = auth.signed_in(session)

@@ -27,6 +27,7 @@ FETCH_RECORDING = "fetch_recording"
 SEND_MAIL = "send_mail"
 PLACE_CALL = "place_call"
 CHECK_LINE = "check_line"
+IMPORT = "import"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
 QUEUES = {
@@ -37,6 +38,7 @@ QUEUES = {
     SEND_MAIL: "mails",
     PLACE_CALL: "calls",
     CHECK_LINE: "checks",
+    IMPORT: "imports",
 }
 
 _MOST_WAITING = 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import IO
 
 import obstore
 from obstore.exceptions import BaseError
@@ -37,6 +38,28 @@ def put(key: str, content: bytes) -> None:
         obstore.put(_here(), key, content)
     except (BaseError, OSError) as error:
         raise Unavailable(f"the storage does not take the file: {_words(error)}") from None
+
+
+def put_file(key: str, content: IO[bytes]) -> None:
+    """Keeps what can be read from here on, never whole in memory.
+
+    Raises Unavailable where the storage does not take it.
+    """
+    try:
+        obstore.put(_here(), key, content)
+    except (BaseError, OSError) as error:
+        raise Unavailable(f"the storage does not take the file: {_words(error)}") from None
+
+
+def fetch(key: str, into: IO[bytes]) -> None:
+    """Writes the content there, piece by piece. Raises NotFound, or Unavailable."""
+    try:
+        for piece in obstore.get(_here(), key).stream():
+            into.write(piece)
+    except FileNotFoundError:
+        raise NotFound("the file is not there any more") from None
+    except (BaseError, OSError) as error:
+        raise Unavailable(f"the storage does not answer: {_words(error)}") from None
 
 
 def get(key: str) -> bytes:

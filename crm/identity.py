@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import Text, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from crm.contact_points import Point
@@ -69,11 +70,36 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
     )
 
 
+def lock(session: Session, points: Sequence[Point]) -> None:
+    """Makes others who share one of these points wait until the transaction ends."""
+    _lock(session, sorted(set(points)))
+
+
+def find(session: Session, points: Sequence[Point]) -> int | None:
+    """The person whom `identify` would find behind these points; None where it would make one."""
+    points = sorted(set(points))
+    known = _known(session, points)
+    owners = list(dict.fromkeys(known[p] for p in points if p in known))
+    addresses = [p for p in points if p[0] is PointKind.EMAIL]
+    by_address = [known[p] for p in addresses if p in known]
+    if by_address or not owners:
+        return by_address[0] if by_address else None
+    with_address = _with_address(session, owners) if addresses else set()
+    return next((o for o in owners if o not in with_address), None)
+
+
+def known(session: Session, points: Sequence[Point]) -> set[Point]:
+    """Those of the points that belong to somebody."""
+    return set(_known(session, sorted(set(points))))
+
+
 def _lock(session: Session, points: Sequence[Point]) -> None:
     # SQLite's writers already take turns. The points are sorted, so that two never wait crosswise.
-    if session.get_bind().dialect.name == "postgresql":
-        for kind, value in points:
-            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{kind}:{value}", 0))))
+    if points and session.get_bind().dialect.name == "postgresql":
+        names = [f"{kind}:{value}" for kind, value in points]
+        given = func.unnest(literal(names, ARRAY(Text))).column_valued("point")
+        # In the order of the array: a plain scan of it, row by row.
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(given, 0)))).all()
 
 
 def _known(session: Session, points: Sequence[Point]) -> dict[Point, int]:

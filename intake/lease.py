@@ -36,7 +36,7 @@ def hold(session: Session, name: str, holder: str, *, term: timedelta = TERM) ->
         wanted.on_conflict_do_update(
             index_elements=["name"],
             set_={"holder": holder, "token": Lease.token + _one_unless(same), "expires_at": now + term},
-            where=same | (Lease.expires_at < now),
+            where=same | (Lease.expires_at <= now),
         ).returning(Lease.token)
     ).scalar_one_or_none()
 

@@ -13,6 +13,7 @@ from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
 from models.deal import Deal, DealContact, DealLine, StageStay
 from models.form_print import FormPrint
+from models.import_job import Duplicates, ImportJob, ImportRow, ImportState, RowOutcome
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
@@ -53,8 +54,12 @@ __all__ = [
     "DealContact",
     "DealLine",
     "Direction",
+    "Duplicates",
     "EventState",
     "FormPrint",
+    "ImportJob",
+    "ImportRow",
+    "ImportState",
     "InboundEvent",
     "Lead",
     "LeadStatus",
@@ -74,6 +79,7 @@ __all__ = [
     "RecordingState",
     "Role",
     "Rotation",
+    "RowOutcome",
     "RulesetVersion",
     "Run",
     "RunState",

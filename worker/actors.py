@@ -13,7 +13,7 @@ from dramatiq import Broker, actor
 from core import queue
 from core.errors import Unavailable
 from core.logs import logger
-from worker import dialling, executor, line_checks, mailing, recordings
+from worker import dialling, executor, imports, line_checks, mailing, recordings
 
 log = logger(__name__)
 
@@ -43,6 +43,9 @@ def declare(broker: Broker, *, threads: int) -> None:
     def check_line(source_id: str) -> None:
         _shielded(lambda: line_checks.check(int(source_id)), "line", source_id)
 
+    def advance_import(job_id: str) -> None:
+        _shielded(lambda: imports.advance(int(job_id)), "import", job_id)
+
     table = (
         (place_call, queue.PLACE_CALL, 0),
         (process_event, queue.PROCESS_EVENT, 0),
@@ -51,12 +54,13 @@ def declare(broker: Broker, *, threads: int) -> None:
         (send_mail, queue.SEND_MAIL, 10),
         (fetch_recording, queue.FETCH_RECORDING, 20),
         (check_line, queue.CHECK_LINE, 20),
+        (advance_import, queue.IMPORT, 30),
     )
     for function, name, priority in table:
         actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)
 
 
-def _shielded(work: Callable[[], None], kind: str, row_id: str) -> None:
+def _shielded(work: Callable[[], object], kind: str, row_id: str) -> None:
     try:
         work()
     except Unavailable as error:

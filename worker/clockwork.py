@@ -27,6 +27,7 @@ from models.offer import Offer, OfferState
 from models.pipeline import StageGroup
 from models.rule import CronRule, Trace
 from models.sla import SlaClock
+from models.source import Source
 from models.timeline import TimelineEntry
 from rules import engine, ruleset, sla
 from rules.assignment import ladder
@@ -133,6 +134,11 @@ def _turn_of(session: Session) -> list[int]:
     deals = select(Deal.lead_id).where(Deal.state == StageGroup.OPEN, Deal.owner_id.is_(None))
     waits = or_(Lead.status.in_(OPEN), and_(Lead.closing_reason == STRAIGHT, Lead.id.in_(deals)))
     chosen = select(Lead.id).where(Lead.owner_id.is_(None), waits).order_by(Lead.id)
+    if workspace.load(session).catch_all is None:
+        # Without one, an old lead that nobody wanted, such as an imported one, has nothing to wait for.
+        teams = [s.id for s in session.scalars(select(Source)) if s.settings.get("team")]
+        wanted = or_(Lead.wish.is_not(None), Lead.source_id.in_(teams))
+        chosen = chosen.where(or_(Lead.alarmed_at.is_(None), Lead.waits, wanted))
     ids = list(session.scalars(chosen.where(Lead.id > _looked_at).limit(_MOST)))
     _looked_at = ids[-1] if len(ids) == _MOST else 0
     return ids

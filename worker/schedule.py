@@ -67,6 +67,7 @@ def run(stop: threading.Event) -> None:
         (1.0, sweeper.mails),
         (1.0, sweeper.calls),
         (5.0, sweeper.recordings),
+        (5.0, sweeper.imports),
         (30.0, lost_calls.close),
         (30.0, dialling.give_up),
         (5.0, call_outcomes.tell),

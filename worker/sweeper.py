@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from core import clock, db, queue
-from intake import journal
+from intake import import_jobs, journal
 from models.inbound import InboundEvent
 from models.message import Message
 from models.rule import StepRow, StepState
@@ -70,6 +70,12 @@ class Sweeper:
     def lines(self) -> int:
         """Rings for lines that are to be checked; says for how many."""
         return self._ring(queue.CHECK_LINE, line_checks.due())
+
+    def imports(self) -> int:
+        """Rings for imports that are to be taken on; says for how many."""
+        with db.reading() as session:
+            ids = import_jobs.due(session)
+        return self._ring(queue.IMPORT, ids)
 
     def _ring(self, actor: str, ids: Iterable[object]) -> int:
         now = clock.monotonic()

@@ -37,6 +37,11 @@ MATRIX = (
     + [("POST", f"/events/{NOBODY}/replay", ("admin", "manager"))]
     + [("POST", path, ("admin", "manager")) for path in RULING]
     + [("GET", path, ("admin", "manager")) for path in ("/forms", "/forms/contact")]
+    + [("GET", f"/imports{path}", ALL) for path in ("", "/1", "/1/preview", "/1/rows", "/1/errors")]
+    + [
+        ("POST", f"/imports{path}", ("admin", "manager"))
+        for path in ("", "/1/correct", "/1/start", "/1/stop", "/1/undo")
+    ]
     + [(method, "/forms/contact", ("admin", "manager")) for method in ("PUT", "DELETE")]
 )
 
