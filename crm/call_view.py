@@ -131,9 +131,9 @@ def legs(facts: Mapping[str, Mapping[str, Any]]) -> list[Leg]:
 
 
 def recordings_of(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The provider's addresses, or ids, of the call's recordings, each once."""
+    """The provider's ids, which stay good, or else addresses, of the call's recordings, each once."""
     said = (facts[name] for name in sorted(facts))
-    found = (e.get("recording_url") or e.get("recording_id") for e in said)
+    found = (e.get("recording_id") or e.get("recording_url") for e in said)
     return list(dict.fromkeys(f for f in found if f))
 
 

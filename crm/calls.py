@@ -32,7 +32,7 @@ class Merged:
 
     `started`: the first event of the call. `ended`: only now are its result and its direction known.
     `changed_result`: what stood before is taken back, such as answered by missed; another way of missing
-    takes nothing back. `before` is the result that stood.
+    takes nothing back. `before` is the result that stood, `words` whether more of what was said is known now.
     """
 
     call: Call
@@ -40,12 +40,19 @@ class Merged:
     ended: bool
     changed_result: bool
     before: CallResult | None = None
+    words: bool = False
 
     @property
     def missed(self) -> bool:
         """Whether this event tells that somebody called us and reached nobody; once told it is no news."""
         news = self.ended or self.changed_result
         return news and self.call.direction == "inbound" and self.call.result in MISSED
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether a call is over and its words are known, and one or the other is news."""
+        over = self.call.result is not None
+        return over and self.call.transcript is not None and (self.words or self.ended)
 
     @property
     def answered(self) -> bool:
@@ -73,7 +80,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
             created_at=clock.now(),
         )
         session.add(call)
-    before = call.result if call.direction else None
+    before, transcript = call.result if call.direction else None, call.transcript
     call.facts = remember(call.facts, update)
     call.heard_at = clock.now()
     _tell(session, call, derive(call.facts), country)
@@ -84,6 +91,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
         ended=before is None and call.result is not None and call.direction is not None,
         changed_result=before is not None and _outcome(before) != _outcome(call.result),
         before=before,
+        words=call.transcript is not None and call.transcript != transcript,
     )
 
 

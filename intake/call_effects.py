@@ -92,6 +92,8 @@ def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
     if left_message:
         kinds.append("voicemail.received")
+    if merged.transcribed:
+        kinds.append("call.transcribed")
     if news or left_message:
         call_log.tell(session, call, lead, event_id=passage.event.id)
     happenings += [Happening(kind, lead, call=call) for kind in kinds]
@@ -115,17 +117,19 @@ def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers, order: CallOrde
     """A call of ours stands on the lead's timeline, and whoever was to be called back has been."""
     session, call = passage.session, merged.call
     news = merged.ended or merged.changed_result
-    if call.result is None or not news:
-        return session.get(Lead, call.lead_id) if call.lead_id is not None else None
     lead = session.get(Lead, call.lead_id) if call.lead_id is not None else None
+    if call.result is None or not (news or merged.transcribed):
+        return lead
     lead = lead or call_log.lead_of(session, call, own=own)
     if lead is None:
         return None
     call.lead_id = lead.id
-    call_log.tell(session, call, lead, event_id=passage.event.id)
-    kinds = ["call.answered", "call.completed"] if merged.answered else ["call.completed"]
+    kinds = ["call.transcribed"] if merged.transcribed else []
+    if news:
+        call_log.tell(session, call, lead, event_id=passage.event.id)
+        kinds += ["call.answered", "call.completed"] if merged.answered else ["call.completed"]
     happenings = [Happening(kind, lead, call=call) for kind in kinds]
-    if call.result is not CallResult.FAILED:
+    if news and call.result is not CallResult.FAILED:
         happenings += _talked(session, lead, call, order)
     passage.react(lead, happenings)
     return lead

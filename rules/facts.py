@@ -110,6 +110,7 @@ def call_facts(call: Call) -> dict[str, Any]:
         "ring_seconds": call.ring_seconds,
         "talk_seconds": call.talk_seconds,
         "withheld": call.from_number is None,
+        "transcript": call.transcript,
     }
 
 

@@ -43,6 +43,7 @@ CALL: Fields = MappingProxyType(
         "ring_seconds": "number",
         "talk_seconds": "number",
         "withheld": "flag",
+        "transcript": "text",
     }
 )
 WORKSPACE: Fields = MappingProxyType(
@@ -148,6 +149,9 @@ TRIGGERS = {
         Trigger("call.missed", "A call was missed", call=True),
         Trigger("call.completed", "A call is over, whatever its result", call=True),
         Trigger("voicemail.received", "A caller has left a message", call=True),
+        Trigger(
+            "call.transcribed", "The words of a call or a message are known, at its end or later", call=True
+        ),
         Trigger("activity.due", "An activity is due now", activity=True),
         Trigger("activity.overdue", "An activity was not done in time", activity=True),
         Trigger("activity.completed", "An activity was done", activity=True),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar, Literal
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,6 +26,7 @@ from intake.calls import dial, reading, twiml
 from intake.calls.adapter import CallAdapter, Reply, side, side_by_numbers
 from intake.calls.connect import AskingLine, Connection, Question
 from intake.delivery import Delivery
+from intake.errand import Lookup
 from intake.text import clean
 from models.call import CallResult
 
@@ -103,6 +106,12 @@ class Telnyx(CallAdapter[TelnyxLine]):
         at = reading.moment(data.get("occurred_at"))
         group = reading.call_id(said.get("call_session_id"))
         leg = reading.text(said.get("call_leg_id"))
+        if kind == "call.recording.transcription.saved":
+            own = reading.text(said.get("recording_transcription_id")) or reading.text(
+                said.get("recording_id")
+            )
+            words = reading.text(said.get("transcription_text"), 20_000)
+            return CallUpdate(call_id=group, event=f"words:{own or ''}", occurred_at=at, transcript=words)
         if kind == "call.recording.saved":
             urls = said.get("recording_urls") or said.get("public_recording_urls")
             url = reading.inner({"urls": urls}, "urls", "mp3") or reading.inner({"urls": urls}, "urls", "wav")
@@ -112,6 +121,8 @@ class Telnyx(CallAdapter[TelnyxLine]):
                 event=f"recording:{own or ''}",
                 occurred_at=at,
                 recording_url=self.recording_url(url, settings),
+                # The address is good for ten minutes; with a key, a fresh one is asked for by the id.
+                recording_id=reading.text(said.get("recording_id")) if settings.api_key else None,
             )
         if kind not in _KNOWN:
             raise Ignored(f"an event that is not known: '{clean(kind)[:40]}'")
@@ -131,6 +142,22 @@ class Telnyx(CallAdapter[TelnyxLine]):
     def answer(self, delivery: Delivery, settings: TelnyxLine) -> Reply:
         """TeXML that does nothing to a TeXML application; nothing to Call Control."""
         return Reply(twiml.NOTHING, "text/xml") if _is_form(delivery) else Reply()
+
+    def recording(self, said: str, settings: TelnyxLine, at: datetime) -> Lookup | None:
+        """The question where the recording of this id lies now; an address is taken as it is."""
+        if "://" in said or settings.api_key is None:
+            return super().recording(said, settings, at)
+        key = settings.api_key.get_secret_value()
+        url = f"https://api.telnyx.com/v2/recordings/{quote(said, safe='')}"
+        return Lookup(url, {"Authorization": f"Bearer {key}"})
+
+    def linked(self, said: str, content: bytes) -> str | None:
+        """The address in the answer to that question."""
+        if "://" in said or not content.startswith(b"{"):
+            return None
+        urls = reading.inner(reading.document(content), "data", "download_urls") or {}
+        found = reading.inner(urls, "mp3") or reading.inner(urls, "wav")
+        return reading.text(found, 2000) or ""
 
 
 def _progress(

@@ -44,7 +44,10 @@ HOSTS = (
     "media.ringcentral.com",
     "pbx.test",
     "rec.test",
+    "s3.amazonaws.com",
 )
+#: Names that lead into a network of our own.
+INSIDE = {"inside.rec.test": "10.0.0.7"}
 #: Where they resolve to: a public address, by what our guard knows of it.
 _PUBLIC = "93.184.216.34"
 
@@ -204,6 +207,8 @@ def _lead_there(port: int, authority: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def resolved(host: Any, asked: Any, *args: Any, **more: Any) -> Any:
         if host in HOSTS:
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (_PUBLIC, asked))]
+        if host in INSIDE:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (INSIDE[host], asked))]
         return resolve(host, asked, *args, **more)
 
     def connected(self: Any, host: str, asked: int, *args: Any, **more: Any) -> Any:

@@ -345,3 +345,36 @@ def test_a_download_asks_no_address_that_it_may_not() -> None:
         http.download("https://evil.test/1.mp3", {}, may=lambda url: "rec.test" in url, most=10)
     with pytest.raises(Permanent, match="private network"):
         http.download("https://127.0.0.1/1.mp3", {}, may=lambda _: True, most=10)
+
+
+def test_rules_see_what_was_said_also_where_the_words_come_later(tell: Tell) -> None:
+    rule = """  - {name: urgent, on: call.transcribed, when: 'call.transcript.contains("urgent")', do: [add_tag: urgent]}
+  - {name: told, on: call.transcribed, do: [score: 1]}
+"""
+    configure(WITH_ANA, lines=LINES, rules=rule)
+    tell(status="voicemail", ended_at=clock.now().isoformat())
+    (lead,) = every(Lead)
+    assert (lead.tags, lead.score) == ([], 0)
+    tell(transcript="It is urgent, call me")
+    tell(transcript="It is urgent, call me")
+    (lead,) = every(Lead)
+    assert (lead.tags, lead.score) == (["urgent"], 1)
+    # The words of another call come before its end is told.
+    tell(call_id="c2", status="ringing")
+    tell(call_id="c2", transcript="Hello?")
+    assert every(Lead)[0].score == 1
+    tell(call_id="c2", status="missed", ended_at=clock.now().isoformat())
+    assert every(Lead)[0].score == 2
+
+
+def test_a_rule_about_the_words_of_a_call_of_ours(tell: Tell) -> None:
+    configure(WITH_ANA, lines=LINES, rules="  - {name: told, on: call.transcribed, do: [score: 1]}")
+    with db.unit_of_work() as session:
+        enquire(session, phones=(CALLER,))
+    at = clock.now().isoformat()
+    ours = {"direction": "outbound", "from": "+551140000000", "to": CALLER}
+    tell(call_id="c3", status="answered", answered_at=at, talk_seconds=9, **ours)
+    assert every(Lead)[0].score == 0
+    tell(call_id="c3", transcript="Good morning", **ours)
+    assert every(Lead)[0].score == 1
+    assert len([e for e in every(TimelineEntry) if e.kind == "call"]) == 1

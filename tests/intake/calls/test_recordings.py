@@ -1,0 +1,141 @@
+"""Recordings are fetched over HTTPS from the provider, and from nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core import clock, storage
+from models.recording import Recording, RecordingState
+from tests.intake.calls.conftest import House, every
+from tests.servers import telephony
+from tests.servers.provider import Answer, Asked
+from worker import recordings
+
+OURS, CALLER = "+551140000000", "+5511912345678"
+SOUND = b"ID3\x03\x00\x00\x00\x00\x00\x0a" + b"\xff\xfb\x90\x00" * 200
+SECRET = telephony.LINES["generic"]["secret"]
+GENERIC = (
+    f"  - {{key: main, provider: generic, secret: {SECRET}, recording_hosts: [rec.test, inside.rec.test]}}"
+)
+
+
+def recorded(house: House, url: str = "https://rec.test/1.mp3") -> Recording:
+    """A call whose recording lies there, and what became of fetching it."""
+    house.configure(GENERIC)
+    data = {"call_id": "c1", "direction": "inbound", "from": CALLER, "to": OURS, "status": "answered"}
+    house.tell("generic", {"data": data | {"talk_seconds": 9, "recording_url": url}})
+    return fetched()
+
+
+def fetched() -> Recording:
+    for recording_id in recordings.due():
+        recordings.fetch(recording_id)
+    (row,) = every(Recording)
+    return row
+
+
+def test_a_recording_is_fetched_over_https_also_where_it_was_moved_to(house: House) -> None:
+    house.provider.on("GET", "rec.test", "/1.mp3", Answer(302, b"", {"Location": "/moved.mp3?x=1"}))
+    house.provider.on("GET", "rec.test", "/moved.mp3", Answer(200, SOUND, {"Content-Type": "audio/mpeg"}))
+    row = recorded(house)
+    assert (row.state, row.error, storage.get(row.place)) == (RecordingState.KEPT, "", SOUND)
+    heard = house.ask("GET", f"/recordings/{row.id}")
+    assert (heard.status_code, heard.data) == (200, SOUND)
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("https://169.254.169.254/latest/meta-data", "not the provider's"),
+        ("https://127.0.0.1/1.mp3", "not the provider's"),
+        ("http://rec.test/1.mp3", "not the provider's"),
+        ("https://rec.test:8443/1.mp3", "not the provider's"),
+        ("https://rec.test@127.0.0.1/1.mp3", "not the provider's"),
+        ("https://evil.test/1.mp3", "not the provider's"),
+        ("https://inside.rec.test/1.mp3", "private network"),
+        ("/1.mp3", "again and again"),
+        ("//", "again and again"),
+    ],
+)
+def test_a_redirect_leads_nowhere_else(house: House, to: str, words: str) -> None:
+    house.provider.on("GET", "rec.test", "/1.mp3", Answer(302, b"", {"Location": to}))
+    row = recorded(house)
+    assert (row.state, words in row.error) == (RecordingState.FAILED, True), row.error
+
+
+def test_an_allowed_name_that_leads_into_our_network_is_refused(house: House) -> None:
+    row = recorded(house, "https://inside.rec.test/1.mp3")
+    assert (row.state, "private network" in row.error) == (RecordingState.FAILED, True)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.provider.on("GET", "rec.test", "/1.mp3", Answer(200, SOUND))
+    monkeypatch.delenv("SSL_CERT_FILE")
+    row = recorded(house)
+    assert (row.state, "CERTIFICATE_VERIFY_FAILED" in row.error) == (RecordingState.WAITING, True)
+    assert house.provider.asked == []
+
+
+def test_twilio_s_recordings_are_asked_for_with_the_account(house: House) -> None:
+    account = "AC" + "0" * 32
+    house.configure("  - {key: main, provider: twilio, auth_token: 3f0d2c1b4a5968778695a4b3c2d1e0f9}")
+    place = f"/2010-04-01/Accounts/{account}/Recordings/RE1"
+
+    def guarded(asked: Asked) -> Answer:
+        return (
+            Answer(200, SOUND) if asked.headers.get("authorization", "").startswith("Basic ") else Answer(401)
+        )
+
+    house.provider.on("GET", "api.twilio.com", f"{place}.mp3", guarded)
+    said = {"AccountSid": account, "CallSid": "CA1", "RecordingSid": "RE1", "RecordingStatus": "completed"}
+    house.tell("twilio", said | {"RecordingUrl": f"https://api.twilio.com{place}"})
+    assert fetched().state is RecordingState.KEPT
+
+
+def telnyx_saved(house: House, url: str) -> None:
+    payload = {
+        "call_session_id": "s1",
+        "call_leg_id": "l1",
+        "recording_id": "rec-7",
+        "recording_urls": {"mp3": url},
+    }
+    at = clock.now().isoformat()
+    event: dict[str, Any] = {
+        "event_type": "call.recording.saved",
+        "id": "e1",
+        "occurred_at": at,
+        "payload": payload,
+    }
+    assert house.tell("telnyx", {"data": event}) == 200
+
+
+def test_telnyx_is_asked_for_a_fresh_address_each_time(house: House) -> None:
+    key = telephony.LINES["telnyx"]["public_key"]
+    house.configure(f"  - {{key: main, provider: telnyx, public_key: '{key}', api_key: KEY1}}")
+    stale = "https://s3.amazonaws.com/bucket/stale.mp3"
+    fresh = "https://s3.amazonaws.com/bucket/fresh.mp3?X-Amz-Expires=600"
+    house.provider.on("GET", "api.telnyx.com", "/v2/recordings/rec-7", Answer(404, {"errors": []}))
+    house.provider.on("GET", "s3.amazonaws.com", "/bucket/fresh.mp3", Answer(200, SOUND))
+    telnyx_saved(house, stale)
+    assert fetched().state is RecordingState.WAITING
+    found = {"data": {"id": "rec-7", "download_urls": {"mp3": fresh}}}
+    house.provider.on("GET", "api.telnyx.com", "/v2/recordings/rec-7", Answer(200, found))
+    with clock.frozen(every(Recording)[0].due_at):
+        assert fetched().state is RecordingState.KEPT
+    assert [a.headers.get("authorization") for a in house.provider.asked] == [
+        "Bearer KEY1",
+        "Bearer KEY1",
+        None,
+    ]
+
+
+def test_without_a_key_telnyx_s_address_is_taken_as_it_is(house: House) -> None:
+    key = telephony.LINES["telnyx"]["public_key"]
+    house.configure(f"  - {{key: main, provider: telnyx, public_key: '{key}'}}")
+    house.provider.on("GET", "s3.amazonaws.com", "/bucket/1.mp3", Answer(200, SOUND))
+    telnyx_saved(house, "https://s3.amazonaws.com/bucket/1.mp3")
+    assert fetched().state is RecordingState.KEPT
