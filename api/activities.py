@@ -31,7 +31,7 @@ from rules import engine
 
 resource = group("activities", "What somebody is to do by a time")
 
-_SHOWN = joinedload(ActivityRow.owner)
+SHOWN = joinedload(ActivityRow.owner)
 
 
 class ActivityQuery(PageQuery):
@@ -56,6 +56,7 @@ class Activity(BaseModel):
     lead_id: int | None
     deal_id: int | None
     contact_id: int | None
+    company_id: int | None
     created_at: datetime
 
     @classmethod
@@ -73,6 +74,7 @@ class Activity(BaseModel):
             lead_id=row.lead_id,
             deal_id=row.deal_id,
             contact_id=row.contact_id,
+            company_id=row.company_id,
             created_at=row.created_at,
         )
 
@@ -80,7 +82,7 @@ class Activity(BaseModel):
 @resource.get("/activities", responses={200: Page[Activity]})
 def list_activities(query: ActivityQuery) -> Response:
     """The activities that fit all filters, the last planned first."""
-    chosen = select(ActivityRow).options(_SHOWN)
+    chosen = select(ActivityRow).options(SHOWN)
     if query.lead is not None:
         chosen = chosen.where(ActivityRow.lead_id == query.lead)
     if query.owner is not None:
@@ -97,7 +99,7 @@ def list_activities(query: ActivityQuery) -> Response:
 def get_activity(path: RowPath) -> Response:
     """One activity."""
     with db.reading() as session:
-        row = session.get(ActivityRow, path.id, options=[_SHOWN])
+        row = session.get(ActivityRow, path.id, options=[SHOWN])
         if row is None:
             raise NotFound("there is no such activity")
     return answer(Activity.of(row))
@@ -125,7 +127,7 @@ def cancel_activity(path: RowPath, body: Outcome) -> Response:
 
 def _end(activity_id: int, end: Callable[..., list[Happening]], outcome: str) -> Response:
     with db.unit_of_work() as session:
-        row = session.get(ActivityRow, activity_id, options=[_SHOWN])
+        row = session.get(ActivityRow, activity_id, options=[SHOWN])
         if row is None:
             raise NotFound("there is no such activity")
         if row.lead_id is not None:
@@ -145,6 +147,6 @@ def get_lead_activities(path: RowPath, query: PageQuery) -> Response:
     """What is to be done about the lead, and what was; the last planned first."""
     with db.reading() as session:
         existing(session, path.id)
-        chosen = select(ActivityRow).where(ActivityRow.lead_id == path.id).options(_SHOWN)
+        chosen = select(ActivityRow).where(ActivityRow.lead_id == path.id).options(SHOWN)
         rows, following = page(session, chosen, ActivityRow.id, query, of=f"activities {path.id}")
     return answer(Page[Activity](items=[Activity.of(row) for row in rows], next_cursor=following))

@@ -6,11 +6,13 @@ import sqlite3
 from typing import cast
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.parameters import Email, Instant, Line, PageQuery, e164
+from core.errors import Invalid
+from crm import catalogue
 from models.contact_point import ContactPoint, PointKind
 from models.lead import Lead, LeadStatus
 from models.source import Channel, Source
@@ -26,7 +28,7 @@ class LeadQuery(PageQuery):
     phone: Line | None = Field(
         None, description="Any number of the person, in E.164 or as dialled in the country"
     )
-    status: LeadStatus | None = None
+    status: Line | None = Field(None, description="One that there is, or one of the workspace's own")
     owner: Line | None = Field(None, description="E-mail address of the user")
     source: Line | None = Field(None, description="The source's key")
     channel: Channel | None = None
@@ -37,8 +39,7 @@ class LeadQuery(PageQuery):
 
 def matching(session: Session, asked: LeadQuery) -> Select[Lead]:
     """The leads that fit; raises Invalid for a telephone number that is none."""
-    status = Lead.status != LeadStatus.MERGED if asked.status is None else Lead.status == asked.status
-    chosen = select(Lead).where(status)
+    chosen = select(Lead).where(_of_status(session, asked.status))
     if asked.email is not None:
         chosen = chosen.where(_of_person(session, PointKind.EMAIL, asked.email, Lead.email))
     if asked.phone is not None:
@@ -58,6 +59,18 @@ def matching(session: Session, asked: LeadQuery) -> Select[Lead]:
     if asked.created_after is not None:
         chosen = chosen.where(Lead.created_at > asked.created_after)
     return chosen
+
+
+def _of_status(session: Session, asked: str | None) -> ColumnElement[bool]:
+    if asked is None:
+        return Lead.status != LeadStatus.MERGED
+    own = catalogue.load(session).lead_statuses
+    if asked in (s.key for s in own):
+        return Lead.own_status == asked
+    if asked not in list(LeadStatus):
+        known = ", ".join([*LeadStatus, *(s.key for s in own)])
+        raise Invalid("some values are not acceptable", {"status": f"is none of {known}"})
+    return and_(Lead.status == asked, Lead.own_status.is_(None))
 
 
 def _of_person(

@@ -16,8 +16,8 @@ from api.resource import answer, group, refused
 from api.users import Owner
 from core import db
 from core.errors import NotFound
+from crm.leads import status_of
 from models.lead import Lead as LeadRow
-from models.lead import LeadStatus
 from models.sla import SlaClock, SlaState
 from models.source import Channel
 
@@ -57,7 +57,9 @@ class Lead(BaseModel):
     id: int
     number: int
     title: str
-    status: LeadStatus
+    status: str = Field(
+        description="new, in_progress, converted, junk, merged, or one of the workspace's own"
+    )
     channel: Channel
     source: str = Field(description="The source's key")
     owner: Owner | None
@@ -72,6 +74,9 @@ class Lead(BaseModel):
     attribution: dict[str, Any]
     consent: bool | None = Field(description="Whether they agreed; null where nobody asked")
     created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+    closing_reason: str | None
     first_response_at: datetime | None
     last_inbound_at: datetime
     last_outbound_at: datetime | None = Field(description="When a person of ours last turned to them")
@@ -88,7 +93,7 @@ class Lead(BaseModel):
             id=row.id,
             number=row.id,
             title=row.title,
-            status=row.status,
+            status=status_of(row),
             channel=row.channel,
             source=row.source.key,
             owner=Owner.of(row.owner),
@@ -103,6 +108,9 @@ class Lead(BaseModel):
             attribution=row.attribution,
             consent=row.consent,
             created_at=row.created_at,
+            updated_at=row.updated_at,
+            closed_at=row.closed_at,
+            closing_reason=row.closing_reason,
             first_response_at=row.first_response_at,
             last_inbound_at=row.last_inbound_at,
             last_outbound_at=row.last_outbound_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
@@ -97,6 +97,14 @@ class PageQuery(Query):
 
     limit: int = Field(50, ge=1, le=200, description="Most items in one answer")
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the answer before")
+
+
+def email_of(written: Sequence[str], *, field: str) -> list[str]:
+    """E-mail addresses with their domain in its normal form. Raises Invalid, naming `field`."""
+    found = [email_address(raw) for raw in written]
+    if None in found:
+        raise Invalid("some values are not acceptable", {field: "is no e-mail address"})
+    return [address for address in found if address is not None]
 
 
 def check_parameters(given: MultiDict[str, str], view: Callable[..., Any]) -> None:

@@ -13,6 +13,7 @@ from intake import problems
 
 #: In place of the client's own request, which may say that it likes pages best.
 _PROGRAM = cast(Request, Request.from_values(headers={"Accept": "application/problem+json"}))
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _WORDS = {
     400: "the body is not JSON",
     404: "there is nothing at this address",
@@ -74,7 +75,9 @@ def of_validation(error: ValidationError) -> Response:
     for found in error.errors(include_url=False, include_input=False):
         place = [str(part) for part in found["loc"]]
         name = (
-            "".join(f"/{_escaped(part)}" for part in place) if request.method == "POST" else ".".join(place)
+            "".join(f"/{_escaped(part)}" for part in place)
+            if request.method in _WITH_BODY
+            else ".".join(place)
         )
         fields.setdefault(name, _words(found["type"], found["msg"]))
     return problems.problem(_PROGRAM, 422, "some values are not acceptable", fields=fields)

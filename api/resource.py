@@ -15,6 +15,7 @@ _REFUSALS = {
     403: "The token's role may not do this",
     404: "There is no such thing",
     409: "The present state does not allow it",
+    412: "It was changed since `If-Match` was read",
     413: "The body is too large",
     415: "The body is of another type than application/json",
     422: "Something in the request is not acceptable; `errors` names it",
@@ -45,6 +46,11 @@ def answer(body: BaseModel, status: int = 200, *, location: str | None = None) -
     if location:
         made.headers["Location"] = location
     return made
+
+
+def gone() -> Response:
+    """The answer where there is nothing any more."""
+    return Response(status=204)
 
 
 def _operation_id(*, name: str, path: str, method: str) -> str:

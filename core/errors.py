@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 
@@ -52,7 +52,18 @@ class Quarantined(PortariaError):
 
 
 class Conflict(PortariaError):
-    """The change does not fit the present state (HTTP 409)."""
+    """The change does not fit the present state (HTTP 409).
+
+    `candidates` are what stands in its way, as plain values, where whoever asks may choose among them.
+    """
+
+    def __init__(self, message: str, *, candidates: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class Stale(PortariaError):
+    """It was changed since whoever asks has read it (HTTP 412)."""
 
 
 class NotAllowed(PortariaError):

@@ -78,7 +78,7 @@ def convert(
         "company_id": company.id if company else None,
         "deal_id": deal.id if deal else None,
     }
-    timeline.record(
+    entry = timeline.record(
         session,
         lead,
         kind="converted",
@@ -86,6 +86,7 @@ def convert(
         actor=by,
         data=data,
     )
+    entry.deal_id = deal.id if deal else None
     told = [Happening("lead.converted", lead, data)]
     return Conversion(contact, company, deal, tuple(told if quietly else [*happened, *told]))
 

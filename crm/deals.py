@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Invalid
-from crm import catalogue, changes, fields, money, pipelines, timeline, workspace
+from crm import catalogue, changes, deal_lines, fields, money, pipelines, timeline, workspace
 from crm.happening import Happening
 from models.contact import Contact
-from models.deal import Deal, DealContact, DealLine, StageStay
+from models.deal import Deal, DealContact, StageStay
 from models.lead import Lead
 from models.pipeline import Stage, StageGroup
 
@@ -103,14 +103,14 @@ def create(
 def change_stage(
     session: Session,
     deal: Deal,
-    to: str,
+    to: str | None,
     *,
     actor: str,
     pipeline: str | None = None,
     reason: str | None = None,
     note: str = "",
 ) -> list[Happening]:
-    """Moves the deal to another stage, where its group is `won` or `lost` with a reason; or opens it again.
+    """Moves the deal to another stage (None: the first): on, back, or to `won` or `lost` with a reason.
 
     Raises Invalid for a stage or a reason that is none, for a required one, and for fields that must be
     filled there.
@@ -185,52 +185,8 @@ def change(session: Session, deal: Deal, values: Mapping[str, Any], *, actor: st
             given["amount"] = money.rounded(money.exact(given["amount"], field="/amount"), unit.decimals)
     before = changes.change(session, deal, given, actor=actor)
     if "currency" in before and deal.from_lines:
-        add_up(session, deal)
+        deal_lines.add_up(session, deal)
     return before
-
-
-def set_lines(session: Session, deal: Deal, lines: Sequence[DealLine], *, actor: str) -> None:
-    """Makes these the deal's lines, in their order; the deal's amount is what they come to.
-
-    Without any the amount stays, and is set by hand again.
-    """
-    deal.lines = list(lines)
-    deal.from_lines = bool(lines)
-    for place, line in enumerate(deal.lines):
-        line.position = place
-    before = deal.amount
-    if lines:
-        add_up(session, deal)
-    deal.updated_at = clock.now()
-    session.flush()
-    timeline.record(
-        session,
-        deal,
-        kind="lines_changed",
-        summary=f"{len(lines)} lines, {changes.plain(deal.amount or Decimal(0))} {deal.currency}",
-        actor=actor,
-        data={"before": changes.plain(before), "after": changes.plain(deal.amount), "lines": len(lines)},
-    )
-
-
-def add_up(session: Session, deal: Deal) -> None:
-    """Works out the lines and the amount anew, rounded as the deal's currency is."""
-    unit = catalogue.load(session).currency(deal.currency, workspace.load(session))
-    decimals = unit.decimals if unit else 2
-    sums = []
-    for line in deal.lines:
-        found = money.line_sum(
-            quantity=line.quantity,
-            price=line.price,
-            discount=line.discount,
-            discount_is_amount=line.discount_is_amount,
-            tax_rate=line.tax_rate,
-            tax_included=line.tax_included,
-            decimals=decimals,
-        )
-        line.net, line.tax, line.total = found.net, found.tax, found.total
-        sums.append(found)
-    deal.amount = money.exact(money.total(sums), field="/lines")
 
 
 def set_contacts(session: Session, deal: Deal, contacts: Sequence[tuple[int, str]], *, actor: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -10,12 +11,14 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Invalid
 from crm import catalogue, fields, timeline
+from crm.contact_points import email_point, phone_point
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
 from models.attachment import Attachment
 from models.call import Call
 from models.consent import ConsentGiven
 from models.contact import Contact
+from models.contact_point import ContactPoint
 from models.deal import Deal
 from models.inbound import InboundEvent
 from models.lead import OPEN, STRAIGHT, Lead, LeadStatus
@@ -168,7 +171,11 @@ def move(session: Session, lead: Lead, to: str, *, actor: str, reason: str = "")
 
 def set_field(session: Session, lead: Lead, field: str, value: object, *, actor: str) -> list[Happening]:
     """Sets a lead's own field (see `SETTABLE`) or, for any other name, a custom field."""
-    if field in SETTABLE:
+    return _set(session, lead, field, value, actor=actor)
+
+
+def _set(session: Session, lead: Lead, field: str, value: object, *, actor: str) -> list[Happening]:
+    if field in (*SETTABLE, "email", "phone"):
         before = getattr(lead, field)
         setattr(lead, field, value)
     else:
@@ -186,6 +193,21 @@ def set_field(session: Session, lead: Lead, field: str, value: object, *, actor:
         data={"field": field, "before": before, "after": value},
     )
     return [Happening("lead.updated", lead, {"changes": {field: before}})]
+
+
+def set_address(
+    session: Session, lead: Lead, kind: Literal["email", "phone"], value: str | None, *, actor: str
+) -> list[Happening]:
+    """Sets the lead's address, or its number in E.164: a new one is its person's too.
+
+    One that belongs to somebody else stays theirs, and stands on the lead alone.
+    """
+    if value is not None:
+        point = email_point(value) if kind == "email" else phone_point(value)
+        taken = select(ContactPoint.id).where(ContactPoint.kind == point[0], ContactPoint.value == point[1])
+        if session.scalar(taken) is None:
+            session.add(ContactPoint(kind=point[0], value=point[1], person_id=lead.person_id))
+    return _set(session, lead, kind, value, actor=actor)
 
 
 def add_tag(session: Session, lead: Lead, tag: str, *, actor: str) -> list[Happening]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from flask import Request, Response, jsonify, render_template_string
@@ -28,8 +28,9 @@ def problem(
     *,
     fields: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    candidates: Sequence[Mapping[str, object]] = (),
 ) -> Response:
-    """An answer that says what is wrong."""
+    """An answer that says what is wrong, and among what whoever asks may choose."""
     title = HTTPStatus(status).phrase
     if wants_page(request):
         answer = Response(
@@ -39,6 +40,8 @@ def problem(
         body: dict[str, object] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         if fields:
             body["errors"] = [{"field": name, "detail": words} for name, words in fields.items()]
+        if candidates:
+            body["candidates"] = list(candidates)
         answer = jsonify(body)
         answer.status_code = status
         answer.mimetype = "application/problem+json"
@@ -59,7 +62,9 @@ def of_error(request: Request, error: errors.PortariaError) -> Response:
         case errors.NotAllowed():
             return problem(request, 403, str(error))
         case errors.Conflict():
-            return problem(request, 409, str(error))
+            return problem(request, 409, str(error), candidates=error.candidates)
+        case errors.Stale():
+            return problem(request, 412, str(error))
         case errors.Unavailable():
             seconds = str(math.ceil(error.retry_after.total_seconds()))
             return problem(request, 503, "Please try again in a moment.", headers={"Retry-After": seconds})

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, Invalid
-from crm import activities, companies, contacts, conversion, deals, duplicates, leads, timeline
+from crm import activities, companies, contacts, conversion, deal_lines, deals, duplicates, leads, timeline
 from crm.conversion import Into, convert, straight
 from models.activity import Activity
 from models.contact import Contact
@@ -208,7 +208,7 @@ def test_a_deal_s_amount_is_what_its_lines_come_to_rounded_as_its_currency_is(se
         line("1", "119", tax_rate=Decimal(19), tax_included=True),  # 100 and 19
         line("1", "50", discount=Decimal("0.01"), discount_is_amount=True),
     ]
-    deals.set_lines(session, deal, lines, actor="user:1")
+    deal_lines.set_lines(session, deal, lines, actor="user:1")
     assert [(x.net, x.tax, x.total) for x in deal.lines] == [
         (Decimal("1.01"), Decimal("0.00"), Decimal("1.01")),
         (Decimal("180.00"), Decimal("31.50"), Decimal("211.50")),
@@ -220,7 +220,7 @@ def test_a_deal_s_amount_is_what_its_lines_come_to_rounded_as_its_currency_is(se
         deals.change(session, deal, {"amount": Decimal(1)}, actor="user:1")
     deals.change(session, deal, {"currency": "JPY"}, actor="user:1")
     assert deal.amount == Decimal(382)  # 1 + 180 + 32 (31.5) + 119 + 50
-    deals.set_lines(session, deal, [], actor="user:1")
+    deal_lines.set_lines(session, deal, [], actor="user:1")
     deals.change(session, deal, {"amount": Decimal(7)}, actor="user:1")
     assert deal.amount == Decimal(7)
     for amount, currency in (("1e15", "BRL"), ("NaN", "BRL"), ("1.00001", "BRL"), ("1", "XXX")):
