@@ -102,7 +102,7 @@ def _delivery() -> Delivery:
         method=request.method,
         url=settings().address + request.path,
         headers={name.lower(): value[:2000] for name, value in request.headers.items()},
-        remote_address=client_address(request),
+        remote_address=client_address(request.environ),
     )
 
 

@@ -21,6 +21,8 @@ from core.errors import Unavailable
 from core.secrets import derived_key
 from core.settings import settings
 from intake import journal
+from intake.door import HEADERS
+from intake.form_lane import FormLane
 from intake.forms import body
 from intake.http import door
 from intake.reception import Desk
@@ -84,6 +86,8 @@ def create_app() -> OpenAPI:
     api.mount(app, ready=_troubles)
     console.mount(app, programs=refusals.of_unrouted)
     app.after_request(console.basic_headers)
+    headers = {**console.BASIC_HEADERS, **HEADERS}
+    app.wsgi_app = FormLane(app.wsgi_app, app.extensions["journal"], headers)  # type: ignore[method-assign]
     return app
 
 

@@ -15,7 +15,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_BASIC = {
+BASIC_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,7 +24,7 @@ _BASIC = {
 
 def basic_headers(response: Response) -> Response:
     """Fits every answer of the service, whoever made it; what is set already stays."""
-    for name, value in _BASIC.items():
+    for name, value in BASIC_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 

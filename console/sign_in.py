@@ -31,7 +31,7 @@ def post() -> ResponseReturnValue:
     email = request.form.get("email", "").strip().lower()[:320]
     wanted = request.form.get("next")
     throttle: Throttle = current_app.extensions["console.throttle"]
-    address = client_address(request)
+    address = client_address(request.environ)
     wait = throttle.take(address, email)
     if wait is not None:
         log.info("console.throttled", address=address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from dramatiq import Broker, Message
@@ -42,6 +42,8 @@ QUEUES = {
 }
 
 _MOST_WAITING = 10_000
+#: Rings that share a message at most, and the number of messages below which none share one.
+_MOST_TOGETHER, _FEW = 8, 4
 log = logger(__name__)
 
 
@@ -138,20 +140,38 @@ class Ringer:
                 wakes = list(self._waiting)
                 self._waiting.clear()
             try:
-                for each in wakes:
-                    self.broker.enqueue(message(each))
+                self._send(wakes)
                 silent = False
             except Exception as error:  # noqa: BLE001  whatever a broker's client raises: the sweep rings again
                 if not silent:
                     log.warning("broker.silent", error=str(error), lost_rings=len(wakes))
                 silent = True
 
+    def _send(self, wakes: list[Wake]) -> None:
+        messages = list(together(wakes))
+        if hasattr(self.broker, "enqueue_all"):
+            self.broker.enqueue_all(messages)
+        else:
+            for each in messages:
+                self.broker.enqueue(each)
 
-def message(wake_: Wake) -> Message[None]:
-    """The Dramatiq message of a ring: the row's id and nothing else."""
-    return Message(
-        queue_name=QUEUES[wake_.actor], actor_name=wake_.actor, args=(wake_.row_id,), kwargs={}, options={}
-    )
+
+def together(wakes: Iterable[Wake]) -> Iterator[Message[None]]:
+    """The messages of these rings. In a burst several of one actor share one, which costs a fraction;
+    few are a message each, so that as many threads can take them.
+    """
+    by_actor: dict[str, list[str]] = {}
+    for each in wakes:
+        by_actor.setdefault(each.actor, []).append(each.row_id)
+    for actor, ids in by_actor.items():
+        size = min(max(1, len(ids) // _FEW), _MOST_TOGETHER)
+        for first in range(0, len(ids), size):
+            yield message(actor, *ids[first : first + size])
+
+
+def message(actor: str, *row_ids: str) -> Message[None]:
+    """The Dramatiq message of a ring: the rows' ids and nothing else."""
+    return Message(queue_name=QUEUES[actor], actor_name=actor, args=row_ids, kwargs={}, options={})
 
 
 _ringer: Ringer | None = None

@@ -8,7 +8,9 @@ hints: too many cost an empty look, too few cost at most the idle timeout.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 import redis
 from dramatiq import Message, MessageProxy
@@ -53,12 +55,27 @@ class BellBroker(RedisBroker):
         """
         if delay is not None:
             raise ValueError("a due time is a row in the database, not a delayed message")
-        sent = super().enqueue(message)
-        with self.client.pipeline(transaction=False) as pipe:
-            pipe.lpush(self.bell(message.queue_name), 1)
-            pipe.ltrim(self.bell(message.queue_name), 0, _MOST_TOKENS - 1)
+        self.enqueue_all([message])
+        return message
+
+    def enqueue_all(self, messages: Iterable[Message[Any]]) -> None:
+        """Enqueues all of them in one round trip, and rings the bells of their queues.
+
+        The keys are Dramatiq's own. Its script looks after dead workers as well, which their consumers do.
+        """
+        by_queue: dict[str, dict[str, bytes]] = {}
+        for message in messages:
+            given = str(uuid4())
+            named = message.copy(options={"redis_message_id": given})
+            by_queue.setdefault(message.queue_name, {})[given] = named.encode()
+        with self.client.pipeline() as pipe:
+            for queue_name, encoded in by_queue.items():
+                full_name = f"{self.namespace}:{queue_name}"
+                pipe.hset(f"{full_name}.msgs", mapping=encoded)  # type: ignore[arg-type]
+                pipe.rpush(full_name, *encoded)
+                pipe.lpush(self.bell(queue_name), *([1] * min(len(encoded), _MOST_TOKENS)))
+                pipe.ltrim(self.bell(queue_name), 0, _MOST_TOKENS - 1)
             pipe.execute()
-        return sent
 
 
 class _BellConsumer(_RedisConsumer):

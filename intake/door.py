@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Request, Response, current_app, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import HTTPException
 
-from core import clock
 from core.errors import NotFound, PortariaError, Refused, Unavailable
 from core.logs import logger
 from core.metrics import ACCEPTED, REFUSED, REPEATED
-from core.settings import settings
-from intake import problems, sources
-from intake.delivery import Delivery
-from intake.forms import body
-from intake.forms.settings import FormSettings
+from intake import problems
+from intake.form_lane import cors, form_of
 from intake.journal import Entry, Receipt
-from intake.sources import LoadedSource
 from intake.writer import PATIENCE, Writer
-from models.source import Channel
 
 door = Blueprint("door", __name__, url_prefix="/in", template_folder="templates", static_folder="static")
+#: What every answer of the door has.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 log = logger(__name__)
 
 
@@ -47,10 +46,8 @@ def refused_by_flask(error: HTTPException) -> Response:
 @door.after_request
 def bounded(answer: Response) -> Response:
     """Our own pages load nothing but our own style; a site may show the form in a frame."""
-    answer.headers.setdefault(
-        "Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'"
-    )
-    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer
 
 
@@ -65,53 +62,6 @@ def journal(
     return receipts
 
 
-def form_of(key: str) -> tuple[LoadedSource, FormSettings]:
-    """The form of this key. Raises NotFound, or Unavailable where its secrets cannot be opened."""
-    source = sources.book().sources.get((Channel.FORM, key))
-    if source is None:
-        raise NotFound("there is no such form")
-    return source, source.read(FormSettings)
-
-
-def largest(incoming: Request) -> int:
-    """The most bytes of a body that we take."""
-    multipart = (incoming.content_type or "").lower().startswith(body.MULTIPART)
-    return settings().max_upload_bytes if multipart else settings().max_form_bytes
-
-
-def delivery(limit: int) -> Delivery:
-    """The request as it came, its body whole. Raises Refused where it is too large or was cut off."""
-    request.max_content_length = limit
-    try:
-        raw = request.get_data(cache=False, parse_form_data=False)
-    except RequestEntityTooLarge:
-        raise Refused(f"larger than {limit} bytes", status=413, reason="too_large") from None
-    except OSError:
-        raise Refused("the body did not arrive whole", status=400, reason="cut_off") from None
-    if request.content_length is not None and len(raw) < request.content_length:
-        raise Refused("the body did not arrive whole", status=400, reason="cut_off")
-    query = request.query_string.decode("latin-1")
-    return Delivery(
-        body=raw,
-        content_type=(request.content_type or "")[:200],
-        received_at=clock.now(),
-        method=request.method,
-        url=settings().address + request.path + (f"?{query}" if query else ""),
-        headers={name.lower(): value[:2000] for name, value in request.headers.items()},
-        remote_address=client_address(request),
-    )
-
-
-def client_address(incoming: Request) -> str:
-    """The address of whoever asks; what a proxy says counts only if we were told to trust that proxy."""
-    address = incoming.remote_addr or ""
-    trusted = settings().trusted_proxies
-    hops = [hop.strip() for hop in incoming.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    while address in trusted and hops:
-        address = hops.pop()
-    return address[:64]
-
-
 def with_cors(answer: Response) -> Response:
     """Lets scripts of the form's allowed sites, and of no others, read the answer (Fetch standard)."""
     parts = request.path.split("/")
@@ -122,10 +72,5 @@ def with_cors(answer: Response) -> Response:
         _, form = form_of(parts[3])
     except (NotFound, Unavailable):
         return answer
-    answer.headers["Vary"] = "Origin"
-    if origin in form.allowed_origins:
-        answer.headers["Access-Control-Allow-Origin"] = origin
-        answer.headers["Access-Control-Allow-Methods"] = "POST"
-        answer.headers["Access-Control-Allow-Headers"] = "Content-Type, Idempotency-Key"
-        answer.headers["Access-Control-Max-Age"] = "600"
+    answer.headers.extend(cors(form, origin))
     return answer

@@ -11,8 +11,9 @@ from core.errors import NotFound, Refused, Unavailable
 from core.logs import logger
 from core.settings import settings
 from intake import calls, reception, sources
+from intake.arrival import delivery
 from intake.calls.connect import CONNECTION
-from intake.door import delivery, door, journal
+from intake.door import door, journal
 from intake.journal import Entry
 from models.source import Channel
 
@@ -31,7 +32,7 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
         raise NotFound("there is no such line")
     if rest and not adapter.has_methods:
         raise NotFound("there is nothing at this address")
-    sent = delivery(settings().max_form_bytes)
+    sent = delivery(request.environ, settings().max_form_bytes)
     line = source.read(adapter.settings)
     if (reply := adapter.handshake(sent, line)) is not None:
         return _response(reply)

@@ -12,9 +12,11 @@ from core import clock, db
 from core.errors import NotFound, Refused
 from intake import confirmation, journal
 from intake import form_page as page
+from intake.arrival import client_address
 from intake.delivery import RELEASED
-from intake.door import client_address, door, form_of
+from intake.door import door
 from intake.door_forms import language_of
+from intake.form_lane import form_of
 from intake.forms import words
 from intake.sources import LoadedSource
 from models.inbound import EventState, InboundEvent
@@ -43,7 +45,7 @@ def confirm(key: str, event_id: UUID, token: str) -> Response:
     with db.unit_of_work() as session:
         event = _event(session, source, str(event_id), token, lock=True)
         if confirmation.CONFIRMED not in event.envelope["facts"]:
-            told = f"{clock.now().isoformat(timespec='seconds')} from {client_address(request)}"
+            told = f"{clock.now().isoformat(timespec='seconds')} from {client_address(request.environ)}"
             journal.learn(event, {confirmation.CONFIRMED: told, RELEASED: True})
             if event.state is EventState.QUARANTINED:
                 journal.replay(session, event)

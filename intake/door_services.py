@@ -8,8 +8,10 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from core.errors import NotFound, Refused
+from intake.arrival import delivery, largest
 from intake.delivery import Delivery
-from intake.door import delivery, door, form_of, journal, largest
+from intake.door import door, journal
+from intake.form_lane import form_of
 from intake.forms import services
 from intake.forms.service import FormService, Part
 from intake.forms.web_form import WINDOW_SECONDS
@@ -54,7 +56,7 @@ def try_service(key: str, name: str) -> Response:
 def service_form(key: str, name: str) -> Response:
     """Submissions from a form service; each is one event, known again by the service's own id."""
     source, service, settings = _service(key, name)
-    sent = delivery(largest(request))
+    sent = delivery(request.environ, largest(request.environ))
     kind = sent.content_type.split(";")[0].strip().lower()
     if kind not in service.content_types:
         expected = " or ".join(service.content_types)

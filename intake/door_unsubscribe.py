@@ -10,7 +10,8 @@ from core import clock, db
 from core.errors import NotFound
 from crm import reachability, timeline
 from intake import sources
-from intake.door import client_address, door
+from intake.arrival import client_address
+from intake.door import door
 from intake.form_page import language_of
 from intake.forms import words
 from models.contact_point import ContactPoint
@@ -57,7 +58,7 @@ def _tell(session: Session, point: ContactPoint) -> None:
             lead,
             kind="unsubscribed",
             summary=f"{point.value} wants no more automatic mail",
-            data={"address": point.value, "from": client_address(request)},
+            data={"address": point.value, "from": client_address(request.environ)},
         )
 
 

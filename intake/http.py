@@ -1,7 +1,8 @@
 """The door for HTTP, put together: forms, form services and telephone lines."""
 
 from intake import door_calls, door_confirm, door_forms, door_services, door_unsubscribe
-from intake.door import client_address, door
+from intake.arrival import client_address
+from intake.door import door
 
 __all__ = [
     "client_address",

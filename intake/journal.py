@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
 from core import clock, queue
 from core.ids import new_id
+from intake import statements
 from intake.delivery import RELEASED, Delivery
 from intake.errand import TRIES
 from models.inbound import EventState, InboundEvent
@@ -20,7 +20,6 @@ from models.inbound import EventState, InboundEvent
 LEASE = timedelta(seconds=10)
 #: After so many attempts that ended without an answer an event is set aside as failed.
 MOST_ATTEMPTS = 5
-_TABLE = InboundEvent.metadata.tables["inbound_events"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +55,18 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
     for entry in entries:
         if not _found(standing, entry):
             rows.setdefault((entry.source_id, entry.dedupe_key), _row(entry))
-    fresh = set()
-    if rows:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        # Core, not ORM: this is the one statement that every sender waits for.
-        made = session.execute(
-            dialect.insert(_TABLE)
-            .on_conflict_do_nothing(index_elements=["source_id", "dedupe_key"])
-            .returning(_TABLE.c.id),
-            list(rows.values()),
-        )
-        fresh = set(made.scalars())
-        if len(fresh) < len(rows):  # another process was quicker with some of them
-            standing |= _standing(session, entries)
-    waiting_ids = {row["id"] for row in rows.values() if row["state"] is EventState.RECEIVED}
-    for event_id in fresh & waiting_ids:
-        queue.wake(session, queue.PROCESS_EVENT, event_id)
+    if rows and statements.insert_new(session, list(rows.values())) < len(rows):
+        standing |= _standing(session, entries)  # another process was quicker with some of them
+    fresh = {key: str(row["id"]) for key, row in rows.items() if standing.get(key, row["id"]) == row["id"]}
+    for key, event_id in fresh.items():
+        if rows[key]["state"] is EventState.RECEIVED:
+            queue.wake(session, queue.PROCESS_EVENT, event_id)
     receipts = []
     for entry in entries:
-        key = (entry.source_id, entry.dedupe_key)
-        event_id = rows[key]["id"] if key in rows and rows[key]["id"] in fresh else None
-        if event_id is not None:
-            receipts.append(Receipt(str(event_id), new=event_id in fresh))
-            fresh.discard(event_id)
-            standing[key] = str(event_id)
-            rows.pop(key)
-        else:
-            receipts.append(Receipt(_found(standing, entry) or "", new=False))
+        event_id = fresh.pop((entry.source_id, entry.dedupe_key), "")
+        if event_id:
+            standing[entry.source_id, entry.dedupe_key] = event_id
+        receipts.append(Receipt(event_id or _found(standing, entry) or "", new=bool(event_id)))
     return receipts
 
 
@@ -108,19 +92,10 @@ def _standing(session: Session, entries: Sequence[Entry]) -> dict[tuple[int, str
     wanted: dict[int, set[str]] = {}
     for entry in entries:
         wanted.setdefault(entry.source_id, set()).update(k for k in (entry.dedupe_key, entry.again) if k)
-    if not wanted:
-        return {}
-    found = session.execute(
-        select(_TABLE.c.source_id, _TABLE.c.dedupe_key, _TABLE.c.id).where(
-            or_(
-                *(
-                    and_(_TABLE.c.source_id == source_id, _TABLE.c.dedupe_key.in_(keys))
-                    for source_id, keys in wanted.items()
-                )
-            )
-        )
-    )
-    return {(row.source_id, row.dedupe_key): row.id for row in found}
+    found: dict[tuple[int, str], str] = {}
+    for source_id, keys in wanted.items():
+        found |= statements.standing(session, source_id, keys)
+    return found
 
 
 def _found(standing: dict[tuple[int, str], str], entry: Entry) -> str | None:

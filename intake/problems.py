@@ -17,8 +17,12 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ 
 
 def wants_page(request: Request) -> bool:
     """Whether a person with a browser is asking, and not a program."""
-    accepted = request.accept_mimetypes
-    return "text/html" in accepted.values() and not request.is_json
+    return page_wanted(request.headers.get("Accept", ""), request.content_type or "")
+
+
+def page_wanted(accept: str, content_type: str) -> bool:
+    """The same, by what the request says of itself."""
+    return "text/html" in accept.lower() and "json" not in content_type.partition(";")[0].lower()
 
 
 def problem(

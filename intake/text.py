@@ -10,6 +10,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 def clean(text: str) -> str:
     """The text without control characters but tab and line feed; lone surrogates become U+FFFD."""
+    if text.isprintable():  # nearly always: neither kind of character is printable
+        return text
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from itertools import islice
+from queue import Empty, SimpleQueue
 
 from core import db
 from core.errors import PortariaError, Unavailable
@@ -28,22 +29,32 @@ _MOST_WAITING = 2000
 log = logger(__name__)
 
 
-@dataclass(eq=False)
 class _Waiting:
-    entries: Sequence[Entry]
-    keep: bool = False
-    done: threading.Event = field(default_factory=threading.Event)
-    receipts: Sequence[Receipt] | None = None
-    error: BaseException | None = None
+    """A request that waits for its commit."""
+
+    __slots__ = ("done", "entries", "error", "keep", "receipts")
+
+    def __init__(self, entries: Sequence[Entry], *, keep: bool) -> None:
+        self.entries = entries
+        self.keep = keep
+        self.receipts: Sequence[Receipt] | None = None
+        self.error: BaseException | None = None
+        # A bare lock, held until the answer is there: an Event costs several times as much.
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def tell(self) -> None:
+        """Lets the request go on; one whose entries are kept may have gone on before."""
+        if self.done.locked():
+            self.done.release()
 
 
 class Writer:
     """Start it in each process that has a door; stop it when the process ends."""
 
     def __init__(self) -> None:
-        self._queue: deque[_Waiting] = deque()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._kept: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
-        self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -56,15 +67,13 @@ class Writer:
         Raises Unavailable when the database does not take it in so many seconds: the sender keeps it. With
         `keep` this process does, and goes on trying: for what had to be answered all the same.
         """
-        waiting = _Waiting(tuple(entries), keep)
-        with self._changed:
-            if self._stopped or len(self._queue) >= _MOST_WAITING:
-                if keep and not self._stopped:
-                    self._kept.append(waiting)
-                raise Unavailable("too many requests are waiting for the journal")
-            self._queue.append(waiting)
-            self._changed.notify()
-        if not waiting.done.wait(patience):
+        waiting = _Waiting(tuple(entries), keep=keep)
+        if self._stopped or self._queue.qsize() >= _MOST_WAITING:
+            if keep and not self._stopped:
+                self._kept.append(waiting)
+            raise Unavailable("too many requests are waiting for the journal")
+        self._queue.put(waiting)
+        if not waiting.done.acquire(timeout=patience):
             raise Unavailable("the journal did not answer in time")
         if waiting.error is not None:
             raise waiting.error
@@ -74,9 +83,8 @@ class Writer:
 
     def stop(self, timeout: float = 5) -> None:
         """Writes what waits, for at most that many seconds, and takes no more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
+        self._stopped = True
+        self._queue.put(None)
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -89,25 +97,27 @@ class Writer:
                 self._one_by_one(group, error)
 
     def _next(self) -> list[_Waiting]:
-        with self._changed:
-            while not self._queue and not self._stopped:
-                if not self._changed.wait(_AGAIN if self._kept else None) and self._kept:
-                    break
-            self._queue.extend(self._kept)
-            self._kept.clear()
-            group: list[_Waiting] = []
-            size = 0
-            while self._queue and len(group) < _MOST_ENTRIES and (not group or size < _MOST_BYTES):
-                group.append(self._queue.popleft())
-                size += sum(len(entry.delivery.body) for entry in group[-1].entries)
-            return group
+        """All that waits, within bounds; nothing once the writer is to stop and all is written."""
+        group: list[_Waiting] = []
+        size = 0
+        with suppress(Empty):
+            while len(group) < _MOST_ENTRIES and (not group or size < _MOST_BYTES):
+                waiting = self._queue.get(
+                    block=not group and not self._stopped, timeout=_AGAIN if self._kept else None
+                )
+                if waiting is not None:
+                    group.append(waiting)
+                    size += sum(len(entry.delivery.body) for entry in waiting.entries)
+        while self._kept and len(group) < _MOST_ENTRIES:
+            group.append(self._kept.popleft())
+        return group
 
     def _write(self, group: list[_Waiting]) -> None:
         with db.unit_of_work() as session:
             receipts = iter(append(session, [entry for w in group for entry in w.entries]))
         for waiting in group:
             waiting.receipts = list(islice(receipts, len(waiting.entries)))
-            waiting.done.set()
+            waiting.tell()
 
     def _one_by_one(self, group: list[_Waiting], error: Exception) -> None:
         """One entry that the database will not take must not take its neighbours along."""
@@ -124,7 +134,7 @@ class Writer:
     def _fail(self, group: list[_Waiting], error: BaseException) -> None:
         for waiting in group:
             waiting.error = error
-            waiting.done.set()
+            waiting.tell()
             if not (waiting.keep and isinstance(error, Unavailable)):
                 continue
             if self._stopped:

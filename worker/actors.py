@@ -1,4 +1,4 @@
-"""Every Dramatiq actor, on one page. A message carries a row's id; the row carries the truth.
+"""Every Dramatiq actor, on one page. A message carries rows' ids; the rows carry the truth.
 
 Dramatiq's own retries are off: attempts and due times are kept in the rows, where they survive the
 broker.
@@ -22,47 +22,31 @@ def declare(broker: Broker, *, threads: int) -> None:
     """Declares the actors on a broker; `threads` is how many the worker has."""
     steps = executor.Executor(max(1, threads // 2))
 
-    def process_event(event_id: str) -> None:
-        _shielded(lambda: executor.process_event(event_id), "event", event_id)
-
-    def run_step(step_id: str) -> None:
-        _shielded(lambda: steps.run_step(int(step_id)), "step", step_id)
-
-    def go_on(step_id: str) -> None:
-        _shielded(lambda: executor.go_on(int(step_id)), "wait", step_id)
-
-    def fetch_recording(recording_id: str) -> None:
-        _shielded(lambda: recordings.fetch(int(recording_id)), "recording", recording_id)
-
-    def send_mail(message_id: str) -> None:
-        _shielded(lambda: mailing.send(int(message_id)), "message", message_id)
-
-    def place_call(command_id: str) -> None:
-        _shielded(lambda: dialling.place(int(command_id)), "call", command_id)
-
-    def check_line(source_id: str) -> None:
-        _shielded(lambda: line_checks.check(int(source_id)), "line", source_id)
-
-    def advance_import(job_id: str) -> None:
-        _shielded(lambda: imports.advance(int(job_id)), "import", job_id)
-
-    table = (
-        (place_call, queue.PLACE_CALL, 0),
-        (process_event, queue.PROCESS_EVENT, 0),
-        (go_on, queue.GO_ON, 5),
-        (run_step, queue.RUN_STEP, 10),
-        (send_mail, queue.SEND_MAIL, 10),
-        (fetch_recording, queue.FETCH_RECORDING, 20),
-        (check_line, queue.CHECK_LINE, 20),
-        (advance_import, queue.IMPORT, 30),
+    table: tuple[tuple[str, Callable[[str], object], int], ...] = (
+        (queue.PLACE_CALL, lambda row_id: dialling.place(int(row_id)), 0),
+        (queue.PROCESS_EVENT, executor.process_event, 0),
+        (queue.GO_ON, lambda row_id: executor.go_on(int(row_id)), 5),
+        (queue.RUN_STEP, lambda row_id: steps.run_step(int(row_id)), 10),
+        (queue.SEND_MAIL, lambda row_id: mailing.send(int(row_id)), 10),
+        (queue.FETCH_RECORDING, lambda row_id: recordings.fetch(int(row_id)), 20),
+        (queue.CHECK_LINE, lambda row_id: line_checks.check(int(row_id)), 20),
+        (queue.IMPORT, lambda row_id: imports.advance(int(row_id)), 30),
     )
-    for function, name, priority in table:
-        actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(function)
+    for name, work, priority in table:
+        actor(actor_name=name, queue_name=queue.QUEUES[name], broker=broker, priority=priority)(
+            _one_by_one(name, work)
+        )
 
 
-def _shielded(work: Callable[[], object], kind: str, row_id: str) -> None:
-    try:
-        work()
-    except Unavailable as error:
-        # The row's lease runs out by itself; the sweep rings again when the database is back.
-        log.warning("worker.database_unavailable", kind=kind, row_id=row_id, error=str(error))
+def _one_by_one(kind: str, work: Callable[[str], object]) -> Callable[..., None]:
+    """What is done for the rows of one message, each by itself."""
+
+    def each(*row_ids: str) -> None:
+        for row_id in row_ids:
+            try:
+                work(row_id)
+            except Unavailable as error:
+                # The row's lease runs out by itself; the sweep rings again when the database is back.
+                log.warning("worker.database_unavailable", kind=kind, row_id=row_id, error=str(error))
+
+    return each

@@ -135,7 +135,7 @@ def test_a_broker_that_is_away_delays_nobody(database: db.Database) -> None:
 
 def test_a_delay_is_not_the_broker_s_business(broker: BellBroker) -> None:
     with pytest.raises(ValueError, match="row in the database"):
-        broker.enqueue(queue.message(queue.Wake(queue.PROCESS_EVENT, "1")), delay=1000)
+        broker.enqueue(queue.message(queue.PROCESS_EVENT, "1"), delay=1000)
 
 
 def test_the_sweep_rings_for_what_waits_and_not_every_second(

@@ -1,0 +1,78 @@
+"""A request as it arrives, before any framework: the delivery it is, and from whom."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import get_content_length, get_input_stream
+
+from core import clock
+from core.errors import Refused
+from core.settings import settings
+from intake.delivery import Delivery
+from intake.forms import body
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+def largest(environ: WSGIEnvironment) -> int:
+    """The most bytes of a form's body that we take."""
+    multipart = environ.get("CONTENT_TYPE", "").lower().startswith(body.MULTIPART)
+    return settings().max_upload_bytes if multipart else settings().max_form_bytes
+
+
+def delivery(environ: WSGIEnvironment, limit: int) -> Delivery:
+    """The request as it came, its body whole. Raises Refused where it is too large or was cut off."""
+    query = environ.get("QUERY_STRING", "")
+    headers = {
+        name[5:].replace("_", "-").lower(): value[:2000]
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and isinstance(value, str)
+    }
+    content_type = environ.get("CONTENT_TYPE", "")
+    if content_type:
+        headers["content-type"] = content_type[:2000]
+    return Delivery(
+        body=_whole_body(environ, limit),
+        content_type=content_type[:200],
+        received_at=clock.now(),
+        method=environ["REQUEST_METHOD"],
+        url=settings().address + path(environ) + (f"?{query}" if query else ""),
+        headers=headers,
+        remote_address=client_address(environ),
+    )
+
+
+def path(environ: WSGIEnvironment) -> str:
+    """The path that was asked for. WSGI hands bytes over as Latin-1 (PEP 3333)."""
+    told: str = environ.get("PATH_INFO", "")
+    return told if told.isascii() else told.encode("latin-1").decode(errors="replace")
+
+
+def client_address(environ: WSGIEnvironment) -> str:
+    """The address of whoever asks; what a proxy says counts only if we were told to trust that proxy."""
+    address: str = environ.get("REMOTE_ADDR") or ""
+    trusted = settings().trusted_proxies
+    if address in trusted:
+        told = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        hops = [hop.strip() for hop in told if hop.strip()]
+        while address in trusted and hops:
+            address = hops.pop()
+    return address[:64]
+
+
+def _whole_body(environ: WSGIEnvironment, limit: int) -> bytes:
+    told = get_content_length(environ)
+    try:
+        raw: bytes = get_input_stream(environ, max_content_length=limit).read()
+    except RequestEntityTooLarge:
+        raise Refused(f"larger than {limit} bytes", status=413, reason="too_large") from None
+    except OSError:
+        raise Refused("the body did not arrive whole", status=400, reason="cut_off") from None
+    if told is not None and len(raw) < told:
+        raise Refused("the body did not arrive whole", status=400, reason="cut_off")
+    environ["wsgi.input"] = BytesIO()  # nobody waits for more of it
+    return raw
