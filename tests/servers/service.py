@@ -74,7 +74,7 @@ class Service:
         if not self.token:
             self.token = self.run("token", "create", "tests", "--role", "admin").strip().splitlines()[-1]
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         """Until /readyz says so."""
 
         def ready() -> bool:
