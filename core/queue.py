@@ -42,7 +42,9 @@ QUEUES = {
 }
 
 _MOST_WAITING = 10_000
-#: Rings that share a message at most, and the number of messages below which none share one.
+#: What takes so little time that rings of a burst may share a message, which costs a fraction; how many at
+#: most, and the number of messages below which none share one: as many threads can take them.
+_SHORT = frozenset({PROCESS_EVENT, GO_ON})
 _MOST_TOGETHER, _FEW = 8, 4
 log = logger(__name__)
 
@@ -157,14 +159,12 @@ class Ringer:
 
 
 def together(wakes: Iterable[Wake]) -> Iterator[Message[None]]:
-    """The messages of these rings. In a burst several of one actor share one, which costs a fraction;
-    few are a message each, so that as many threads can take them.
-    """
+    """The messages of these rings."""
     by_actor: dict[str, list[str]] = {}
     for each in wakes:
         by_actor.setdefault(each.actor, []).append(each.row_id)
     for actor, ids in by_actor.items():
-        size = min(max(1, len(ids) // _FEW), _MOST_TOGETHER)
+        size = min(max(1, len(ids) // _FEW), _MOST_TOGETHER) if actor in _SHORT else 1
         for first in range(0, len(ids), size):
             yield message(actor, *ids[first : first + size])
 

@@ -17,7 +17,7 @@ from core import db
 from core.errors import Unavailable
 from core.metrics import REFUSED
 from core.settings import settings
-from intake import sources
+from intake import form_lane, sources
 from models.inbound import EventState, InboundEvent
 from tests.factories import WORKSPACE, configure
 from tests.servers.twilio import missed_call, signed
@@ -277,3 +277,28 @@ def test_many_posts_at_once_are_all_kept(client: FlaskClient, database: db.Datab
         thread.join()
     assert statuses == [202] * 60
     assert journalled(database) == 60
+
+
+def test_each_answer_of_the_door_forbids_what_it_does_not_need(client: FlaskClient) -> None:
+    accepted = client.post("/in/forms/away", data=GOOD, headers={**SCRIPT, "Origin": "https://www.acme.test"})
+    sent_on = client.post("/in/forms/away", data=GOOD, headers=BROWSER)
+    refused = client.post("/in/forms/contact", data={"name": ""}, headers=SCRIPT)
+    assert [a.status_code for a in (accepted, sent_on, refused)] == [202, 303, 422]
+    for answer in (accepted, sent_on, refused):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert "Set-Cookie" not in answer.headers
+    assert accepted.headers["Access-Control-Allow-Origin"] == "https://www.acme.test"
+
+
+def test_an_error_of_ours_is_logged_and_answered_without_its_words(
+    client: FlaskClient, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret words")
+
+    monkeypatch.setattr(form_lane.checks, "mistakes", broken)
+    answer = client.post("/in/forms/contact", data=GOOD, headers=SCRIPT)
+    assert answer.status_code == 500
+    assert b"secret" not in answer.data
+    assert journalled(database) == 0

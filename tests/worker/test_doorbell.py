@@ -209,3 +209,14 @@ def test_the_embedded_broker_keeps_to_itself_and_outlives_a_kill(monkeypatch: py
         assert client.get("kept") == b"1"
     second.stop()
     assert not answers(again)
+
+
+@pytest.mark.parametrize(("rings", "messages", "most"), [(1, 1, 1), (7, 7, 1), (40, 5, 8), (500, 63, 8)])
+def test_rings_of_a_burst_share_messages_and_few_do_not(rings: int, messages: int, most: int) -> None:
+    wakes = [queue.Wake(queue.PROCESS_EVENT, str(n)) for n in range(rings)]
+    slow = [queue.Wake(queue.FETCH_RECORDING, str(n)) for n in range(40)]
+    made = list(queue.together([*wakes, *slow]))
+    assert {len(m.args) for m in made if m.actor_name == queue.FETCH_RECORDING} == {1}
+    events = [m.args for m in made if m.actor_name == queue.PROCESS_EVENT]
+    assert (len(events), max(map(len, events))) == (messages, most)
+    assert [row_id for ids in events for row_id in ids] == [str(n) for n in range(rings)]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import clock
 from core.errors import Refused, Unreadable
 from intake.delivery import Delivery
 from intake.forms import checks
-from intake.forms.body import MOST_FIELDS, read
+from intake.forms.body import MOST_FIELDS, _pairs, read
 from intake.forms.names import meaning
 from intake.forms.settings import FormSettings
 from intake.forms.web_form import WebForm
@@ -237,3 +240,8 @@ def test_a_script_of_another_site_is_refused_where_sites_are_named() -> None:
     with pytest.raises(Refused) as caught:
         FORM.verify(delivery(b"", origin="https://evil.test"), form)
     assert caught.value.status == 403
+
+
+@given(st.text(alphabet="ab=&%4é+%C3 ;\x00", max_size=30), st.sampled_from(["utf-8", "windows-1252"]))
+def test_a_body_is_decoded_as_the_standard_library_does(text: str, codec: str) -> None:
+    assert list(_pairs(text, codec)) == parse_qsl(text, keep_blank_values=True, encoding=codec)
