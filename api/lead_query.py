@@ -35,6 +35,9 @@ class LeadQuery(PageQuery):
     tag: Line | None = None
     q: Line | None = Field(None, description="Text in title, name, e-mail, company or message, in any case")
     created_after: Instant | None = None
+    unanswered: bool | None = Field(
+        None, description="Whether they were heard of after anybody of ours last turned to them"
+    )
 
 
 def matching(session: Session, asked: LeadQuery) -> Select[Lead]:
@@ -58,6 +61,9 @@ def matching(session: Session, asked: LeadQuery) -> Select[Lead]:
         chosen = chosen.where(_mentions(session, asked.q))
     if asked.created_after is not None:
         chosen = chosen.where(Lead.created_at > asked.created_after)
+    if asked.unanswered is not None:
+        waits = Lead.last_outbound_at.is_(None) | (Lead.last_inbound_at > Lead.last_outbound_at)
+        chosen = chosen.where(waits if asked.unanswered else ~waits)
     return chosen
 
 

@@ -21,6 +21,7 @@ from console import (
     quarantine,
     sign_in,
     words,
+    write,
 )
 from console.throttle import Throttle
 from core import db
@@ -67,6 +68,8 @@ pages.add_url_rule("/leads", "leads", leads.all_leads)
 pages.add_url_rule(_LEAD, "lead", leads.one_lead)
 pages.add_url_rule(f"{_LEAD}/call", "call_lead", calling.call, methods=["POST"])
 pages.add_url_rule(f"{_CALL}/outcome", "call_outcome", calling.outcome, methods=["POST"])
+pages.add_url_rule(f"{_LEAD}/write", "write", write.form)
+pages.add_url_rule(f"{_LEAD}/write", "write_post", write.post, methods=["POST"])
 pages.add_url_rule(_FILE, "attachment", attachments.download_one)
 pages.add_url_rule(_RECORDING, "recording", attachments.hear)
 pages.add_url_rule("/forms", "forms", forms.all_forms)
@@ -102,7 +105,8 @@ def admit() -> ResponseReturnValue | None:
     page = (request.endpoint or "").removeprefix("console.")
     if page == "static":
         return None
-    request.max_content_length = import_jobs.MOST_BYTES if page == "import_new" else _MOST_BYTES
+    larger = {"import_new": import_jobs.MOST_BYTES, "write_post": write.MOST_BYTES}
+    request.max_content_length = larger.get(page, _MOST_BYTES)
     with db.reading() as session:
         g.here = workspace.load(session)
         g.user = auth.signed_in(session)

@@ -17,6 +17,7 @@ from intake import calling
 from models.contact_point import ContactPoint, PointKind
 from models.lead import OPEN, Lead, LeadStatus
 from models.timeline import TimelineEntry
+from models.user import Role
 from rules.explanation import explain
 
 #: The largest number the database has for a row.
@@ -71,6 +72,7 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             order=order,
             placed=order is not None and is_placed(order.call),
             outcomes=OUTCOMES,
+            may_write=auth.current_user().role is not Role.READ_ONLY,
             planned=queries.planned(session, lead.id),
             over=queries.over(session, lead.id),
             entries=entries,

@@ -12,7 +12,7 @@ from core import clock
 from crm import leads, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
-from crm.identity import identify
+from crm.identity import Identity, identify
 from crm.standing import standing
 from crm.submission import Submission
 from models.contact import Contact
@@ -35,9 +35,18 @@ class Capture:
 
 
 def capture(
-    session: Session, submission: Submission, *, source: Source, event_id: str | None, country: str
+    session: Session,
+    submission: Submission,
+    *,
+    source: Source,
+    event_id: str | None,
+    country: str,
+    on_known: str = "attach",
 ) -> Capture:
     """Attaches the submission to the person's open lead, or makes a lead of it.
+
+    `on_known` says what is done for somebody who has an open lead: `attach`, `repeat` for a lead of its own
+    that goes to the same owner, `new` for one like any stranger's.
 
     `country` (ISO 3166 alpha-2) is where national telephone numbers are read. Nothing that stands
     on an open lead is overwritten; only what was empty is filled.
@@ -46,16 +55,13 @@ def capture(
     phones = [n for n in (phone_number(raw, country) for raw in submission.phones) if n]
     points: list[Point] = [*map(email_point, emails), *map(phone_point, phones)]
     who = identify(session, points)
-    present = list(leads.open_leads(session, who.person_id))
-    for other in present[1:]:
-        # The person was taken for several until now; what they share has just shown itself.
-        leads.absorb(session, present[0], other, why=f"{_named(points)} belong together")
+    present = _united(session, who, why=f"{_named(points)} belong together")
     email, phone = next(iter(emails), None), next(iter(phones), None)
     deal = None if present or not who.known else _open_deal(session, who.person_id)
     if deal is not None and deal.lead is not None:
         present = [deal.lead]
-    if present:
-        lead, created = present[0], False
+    if present and on_known == "attach":
+        lead, created = present[-1], False
         _fill(lead, submission, email, phone)
     else:
         lead, created = _new(session, submission, source, who.person_id, email, phone), True
@@ -70,13 +76,35 @@ def capture(
         event_id=event_id,
         at=submission.occurred_at,
     )
-    entry.deal_id = deal.id if deal else None
-    happenings = [
-        Happening("lead.created" if created else "lead.repeat", lead, {"channel": submission.channel.value})
-    ]
+    entry.deal_id = deal.id if deal is not None and not created else None
+    told = ["lead.created"] if created else ["lead.repeat"]
+    happenings = []
+    if created and present and on_known == "repeat":
+        told.append("lead.repeat")
+        if (owner := present[-1].owner) is not None and owner.active:
+            why = f"the open lead {present[-1].id} of the same person is theirs"
+            happenings += leads.assign(session, lead, owner, actor=timeline.SERVICE, why=why)
+    happenings = [Happening(k, lead, {"channel": submission.channel.value}) for k in told] + happenings
     if arrival := _ARRIVAL.get(submission.channel):
         happenings.append(Happening(arrival, lead))
     return Capture(lead, created, tuple(happenings))
+
+
+def _united(session: Session, who: Identity, *, why: str) -> list[Lead]:
+    """The person's open leads, oldest first.
+
+    Where the person was taken for several until now, and what they share has just shown itself, the leads of
+    those become one with the person's own.
+    """
+    present = list(leads.open_leads(session, who.person_id))
+    moved = [lead for lead in present if lead.id in who.moved]
+    if not moved:
+        return present
+    own = [lead for lead in present if lead.id not in who.moved]
+    first, *others = sorted([*moved, *own[-1:]], key=lambda lead: lead.id)
+    for other in others:
+        leads.absorb(session, first, other, why=why)
+    return sorted([*own[:-1], first], key=lambda lead: lead.id)
 
 
 def _new(

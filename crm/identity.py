@@ -16,19 +16,20 @@ from sqlalchemy.orm import Session
 from crm.contact_points import Point
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
-from models.lead import Lead
+from models.lead import OPEN, Lead
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The person, and whoever turned out to be the same one (`absorbed`: ids that are gone now).
 
-    `shared` are the points that stay with somebody else.
+    `moved` are the open leads that those had, `shared` the points that stay with somebody else.
     """
 
     person_id: int
     known: bool
     absorbed: tuple[int, ...] = ()
+    moved: tuple[int, ...] = ()
     shared: tuple[str, ...] = ()
 
 
@@ -53,6 +54,7 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
     absorbed = tuple(o for o in owners if o != person_id and o not in with_address)
     if absorbed:
         absorbed = _without_two_contacts(session, person_id, absorbed)
+    moved = _open_leads(session, absorbed)
     for other in absorbed:
         _absorb(session, person_id, other)
     taken = {p for p in points if p in known and known[p] != person_id and known[p] not in absorbed}
@@ -66,6 +68,7 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
         person_id=person_id,
         known=person_id in owners,
         absorbed=absorbed,
+        moved=moved,
         shared=tuple(value for _, value in sorted(taken)),
     )
 
@@ -144,6 +147,13 @@ def _new(session: Session) -> int:
     session.add(person)
     session.flush()
     return person.id
+
+
+def _open_leads(session: Session, person_ids: Sequence[int]) -> tuple[int, ...]:
+    if not person_ids:
+        return ()
+    chosen = select(Lead.id).where(Lead.person_id.in_(person_ids), Lead.status.in_(OPEN))
+    return tuple(session.scalars(chosen))
 
 
 def _absorb(session: Session, person_id: int, other: int) -> None:

@@ -48,6 +48,11 @@ def in_ids(message_ids: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(_ours(_IN_ID, message_ids)))
 
 
+def is_ours(message_id: str) -> bool:
+    """Whether it is the Message-ID of a mail that we sent."""
+    return bool(in_ids((message_id,)))
+
+
 def in_addresses(addresses: Iterable[str]) -> list[str]:
     """The tokens in these addresses that are ours."""
     return list(dict.fromkeys(_ours(_IN_ADDRESS, addresses)))

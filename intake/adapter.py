@@ -6,7 +6,7 @@ settings (a pydantic model, from which the workspace's schema comes) and three f
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,9 @@ class SourceSettings(BaseModel):
     name: str = Field("", description="What people call it")
     team: str | None = Field(None, description="Team of the leads that no rule assigns")
     country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
+    on_known: Literal["attach", "repeat", "new"] = Field(
+        "attach", description="What an enquiry becomes of somebody who has an open lead"
+    )
 
 
 S = TypeVar("S", bound=SourceSettings)

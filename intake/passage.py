@@ -32,10 +32,15 @@ class Passage:
     country: str
     careful: bool
 
-    def capture(self, submission: Submission) -> Capture:
-        """The submission's lead."""
+    def capture(self, submission: Submission, *, on_known: str | None = None) -> Capture:
+        """The submission's lead; what becomes of those who have one, the source says if nobody else."""
         return capture(
-            self.session, submission, source=self.source, event_id=self.event.id, country=self.country
+            self.session,
+            submission,
+            source=self.source,
+            event_id=self.event.id,
+            country=self.country,
+            on_known=on_known or self.settings.on_known,
         )
 
     def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:

@@ -14,7 +14,7 @@ from crm import attachments, consents, workspace
 from crm.contact_points import phone_number
 from crm.mail_facts import Bounce, OutOfOffice
 from crm.submission import CallUpdate, Submission
-from intake import call_effects, calls, confirmation, files, journal, screening, whereabouts
+from intake import call_effects, calls, confirmation, files, journal, mail_effects, screening, whereabouts
 from intake.adapter import Adapter
 from intake.calls.lost_end import LostEnd
 from intake.calls.order_note import OrderNote
@@ -56,21 +56,44 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
         country = settings.country or here.country
         passage = Passage(session, event, source, settings, here, country, careful)
         delivery = _delivery(event)
-        found = _parsed(event, delivery, settings)
-        if isinstance(found, Submission):
+        found = _understood(passage, delivery)
+        if isinstance(found, Lead):
+            lead: Lead | None = found
+        elif isinstance(found, CallUpdate):
+            lead = call_effects.follow(passage, found)
+        else:
             screening.look(session, event.id, delivery, found, settings)
             found = confirmation.settled(event.id, delivery, found, settings, here)
             if event.adapter == WebForm.name:
                 found = whereabouts.told(found, delivery.remote_address)
-        lead = (
-            call_effects.follow(passage, found) if isinstance(found, CallUpdate) else _enquiry(passage, found)
-        )
+            lead = _enquiry(passage, found, released=bool(delivery.facts.get(RELEASED)))
         event.lead_id = lead.id if lead else None
         del row
     journal.close(event, EventState.PROCESSED)
 
 
-def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submission | CallUpdate:
+def _understood(passage: Passage, delivery: Delivery) -> Submission | CallUpdate | Lead:
+    """What the event says; or the lead that it was about, where that is all there is to it."""
+    try:
+        found = _parsed(passage.event, delivery, passage.settings)
+    except Quarantined as verdict:
+        # What one of us has sent from another program is no enquiry, and belongs into its conversation.
+        if isinstance(verdict.submission, Submission):
+            wrote = mail_effects.from_us(passage, verdict.submission)
+            if wrote is not None:
+                return wrote
+        raise
+    if isinstance(found, Bounce | OutOfOffice):
+        lead = mail_effects.of_machine(passage, found)
+        if lead is None:
+            raise Quarantined(found.reason, found.submission)
+        return lead
+    return found
+
+
+def _parsed(
+    event: InboundEvent, delivery: Delivery, settings: Any
+) -> Submission | CallUpdate | Bounce | OutOfOffice:
     """What the event says; what was put apart counts as an enquiry once a person has released it.
 
     Raises Needed where something has to be done outside first.
@@ -78,8 +101,11 @@ def _parsed(event: InboundEvent, delivery: Delivery, settings: Any) -> Submissio
     adapter = ADAPTERS[event.adapter]
     if (errand := adapter.errand(delivery, settings)) is not None:
         raise Needed(errand)
+    found: Submission | CallUpdate | Bounce | OutOfOffice
     try:
-        found = _apart(adapter.parse(delivery, settings))
+        found = adapter.parse(delivery, settings)
+        if isinstance(found, Bounce | OutOfOffice) and delivery.facts.get(RELEASED):
+            found = found.submission
     except Quarantined as verdict:
         if not (delivery.facts.get(RELEASED) and isinstance(verdict.submission, Submission)):
             raise
@@ -154,10 +180,13 @@ def _delivery(event: InboundEvent) -> Delivery:
     return Delivery.restored(event.body, event.content_type, event.received_at, event.envelope)
 
 
-def _enquiry(passage: Passage, submission: Submission) -> Lead:
+def _enquiry(passage: Passage, submission: Submission, *, released: bool) -> Lead:
     if not (submission.emails or submission.phones or submission.name.strip() or submission.message.strip()):
         raise Unreadable("there is no name, no address, no number and no message in it")
-    captured = passage.capture(submission)
+    if submission.mail is not None:
+        captured = mail_effects.take_in(passage, submission, submission.mail, released=released)
+    else:
+        captured = passage.capture(submission)
     lead, event = captured.lead, passage.event
     if submission.consents or submission.consent is not None:
         address = event.envelope["remote_address"]

@@ -1,0 +1,407 @@
+"""A mail finds its conversation, or begins one; what only pretends to belong to it does not get in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core import clock, db
+from core.settings import settings
+from crm import compose, reachability, thread_token
+from crm.compose import Draft
+from crm.mail_facts import Authentication, Bounce, FailedRecipient, OutOfOffice
+from crm.messages import Letter
+from crm.submission import Submission
+from intake import journal
+from intake.delivery import Delivery
+from intake.mailbox.adapter import Mailbox
+from models.contact_point import ContactPoint
+from models.inbound import EventState, InboundEvent
+from models.lead import Lead, LeadStatus
+from models.message import Direction, Message, MessageState
+from models.rule import StepRow, StepState
+from models.source import Channel
+from models.timeline import TimelineEntry
+from models.user import User
+from tests.factories import WORKSPACE, configure, enquire, source
+from worker import executor, mailing
+
+MAILBOX = "\nmailboxes: [{key: sales, host: imap.acme.test, username: sales@acme.test, password: p, plus_addresses: true%s}]\n"
+RULES = """
+  - name: all
+    on: lead.created
+    do:
+      - assign: {team: inbound}
+      - send_email: {template: welcome}
+      - wait: {for: email.replied, timeout: 2 days}
+      - if_done: [add_tag: answered]
+  - {name: back, on: email.bounced, when: event.permanent, do: [add_tag: unreachable]}
+"""
+_number = 0
+
+
+@pytest.fixture(autouse=True)
+def configured(database: db.Database) -> None:
+    configure(WORKSPACE + MAILBOX % "", rules=RULES)
+
+
+def raw(text: str = "Yes please.", **headers: str) -> bytes:
+    global _number
+    _number += 1
+    told = {
+        "From": "Maria Souza <maria@client.test>",
+        "To": "sales@acme.test",
+        "Subject": "Re: Hello Maria Souza",
+        "Message-ID": f"<{_number}@client.test>",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
+    return (lines + "\r\n" + text).encode()
+
+
+def arrive(body: bytes) -> InboundEvent:
+    with db.unit_of_work() as session:
+        delivery = Delivery(body=body, content_type="message/rfc822", received_at=clock.now())
+        entry = journal.Entry(source(session, "sales", Channel.EMAIL).id, "imap", str(hash(body)), delivery)
+        event_id = journal.append(session, [entry])[0].event_id
+    executor.process_event(event_id)
+    return event(event_id)
+
+
+def event(event_id: str) -> InboundEvent:
+    with db.reading() as session:
+        return session.get_one(InboundEvent, event_id)
+
+
+def release(row: InboundEvent) -> InboundEvent:
+    with db.unit_of_work() as session:
+        journal.replay(session, session.get_one(InboundEvent, row.id))
+    executor.process_event(row.id)
+    return event(row.id)
+
+
+def lead(**more: Any) -> int:
+    with db.unit_of_work() as session:
+        return enquire(session, **more).lead.id
+
+
+def welcomed(**more: Any) -> tuple[int, Message]:
+    """A lead that was sent the welcome mail."""
+    lead_id = lead(**more)
+    with db.reading() as session:
+        chosen = select(StepRow.id).where(StepRow.kind == "send_email").order_by(StepRow.id.desc())
+        step_id = session.scalars(chosen.limit(1)).one()
+    executor.Executor(1).run_step(step_id)
+    with db.reading() as session:
+        chosen_mail = select(Message).where(Message.lead_id == lead_id, Message.direction == Direction.OUT)
+        return lead_id, session.scalars(chosen_mail).one()
+
+
+def row(lead_id: int) -> Lead:
+    with db.reading() as session:
+        return session.get_one(Lead, lead_id)
+
+
+def leads() -> list[int]:
+    with db.reading() as session:
+        return list(session.scalars(select(Lead.id).order_by(Lead.id)))
+
+
+def kinds(lead_id: int) -> list[str]:
+    with db.reading() as session:
+        chosen = select(TimelineEntry.kind).where(TimelineEntry.lead_id == lead_id).order_by(TimelineEntry.id)
+        return list(session.scalars(chosen))
+
+
+def test_an_answer_joins_its_lead_wakes_what_waits_for_it_and_waits_for_an_answer_itself() -> None:
+    lead_id, sent = welcomed()
+    with db.unit_of_work() as session:
+        session.get_one(Lead, lead_id).last_outbound_at = clock.now()
+    assert not row(lead_id).unanswered
+    with clock.frozen(clock.now() + timedelta(minutes=1)):
+        done = arrive(raw(In_Reply_To=sent.message_id))
+    assert (done.state, done.lead_id, leads()) == (EventState.PROCESSED, lead_id, [lead_id])
+    assert row(lead_id).unanswered
+    assert row(lead_id).tags == ["answered"]
+    assert row(lead_id).first_response_at is None
+    assert "email" in kinds(lead_id)
+    with db.reading() as session:
+        came = session.scalars(select(Message).where(Message.direction == Direction.IN)).one()
+        assert (came.lead_id, came.thread, came.state) == (lead_id, sent.thread, MessageState.RECEIVED)
+
+
+@pytest.mark.parametrize("status", [LeadStatus.CONVERTED, LeadStatus.JUNK])
+def test_an_answer_to_what_is_closed_makes_no_second_lead(status: LeadStatus) -> None:
+    lead_id, sent = welcomed()
+    with db.unit_of_work() as session:
+        session.get_one(Lead, lead_id).status = status
+    assert arrive(raw(In_Reply_To=sent.message_id)).lead_id == lead_id
+    assert leads() == [lead_id]
+
+
+def test_the_token_is_found_wherever_an_honest_program_puts_it() -> None:
+    lead_id, sent = welcomed()
+    plus = thread_token.answer_address("sales@acme.test", sent.effect_key)
+    others = " ".join(f"<{n}@x>" for n in range(30))
+    for headers in (
+        {"References": f"<a@b> {sent.message_id}"},
+        {"References": f"{sent.message_id} {others}", "In_Reply_To": "<colleague@acme.test>"},
+        {"To": f"Sales <{plus}>", "Subject": "Something else"},
+        {"To": f"<{plus.upper()}>"},
+        {"In_Reply_To": sent.message_id, "From": "Secretary <office@client.test>"},
+    ):
+        assert arrive(raw(**headers)).lead_id == lead_id, headers
+    assert leads() == [lead_id]
+    with db.reading() as session:  # an address that was not known is told, and not taken for hers
+        assert session.scalars(select(ContactPoint.value)).all() == ["maria@client.test"]
+        told = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "email")).all()
+    assert "office@client.test, an address that was not known" in told[-1].data["joined"]
+
+
+def test_what_anybody_can_write_joins_nobody_s_conversation() -> None:
+    lead_id, sent = welcomed()
+    token = sent.token or ""
+    before = kinds(lead_id)
+    stranger = "Mallory <mallory@evil.test>"
+    for headers in (
+        {"In_Reply_To": f"<{token}.{'a' * 16}.portaria@127.0.0.1>"},
+        {"In_Reply_To": f"<{token}.portaria@127.0.0.1>", "References": "<1@client.test>"},
+        {"Reply_To": "maria@client.test"},
+        {"Cc": "maria@client.test", "To": "maria@client.test, sales@acme.test"},
+        {"To": f"sales+{token}-{'a' * 16}@acme.test"},
+        {"Subject": "Re: Hello Maria Souza"},
+        {"Sender": "maria@client.test"},
+    ):
+        done = arrive(raw(**{"From": stranger, **headers}))
+        assert done.lead_id != lead_id, headers
+    assert kinds(lead_id) == before
+
+
+def test_a_further_mail_follows_the_earlier_ones_of_the_same_person_only() -> None:
+    first = arrive(raw(From="Joe <joe@shop.test>", Subject="Ten chairs", Message_ID="<first@shop.test>"))
+    assert first.lead_id is not None
+    again = arrive(raw(From="Joe <JOE@shop.test>", Subject="One more thing", References="<first@shop.test>"))
+    by_subject = arrive(raw(From="Joe <joe@shop.test>", Subject="AW: Re[2]: Ten  chairs"))
+    other = arrive(raw(From="Eve <eve@evil.test>", Subject="RE: Ten chairs", References="<first@shop.test>"))
+    assert [again.lead_id, by_subject.lead_id] == [first.lead_id] * 2
+    assert other.lead_id not in (first.lead_id, None)
+    told = kinds(first.lead_id)
+    assert (told.count("submission"), told.count("email")) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "leads_after", "tags"),
+    [("attach", 1, ["repeat"]), ("repeat", 2, ["again", "repeat"]), ("new", 2, ["again"])],
+)
+def test_a_known_person_s_new_subject_follows_the_source_s_policy(
+    policy: str, leads_after: int, tags: list[str]
+) -> None:
+    rules = (
+        "  - {name: n, on: lead.created, do: [add_tag: again]}\n"
+        "  - {name: r, on: lead.repeat, do: [add_tag: repeat]}"
+    )
+    configure(WORKSPACE + MAILBOX % f", on_known: {policy}", rules=rules)
+    lead_id = lead()
+    with db.unit_of_work() as session:
+        first = session.get_one(Lead, lead_id)
+        first.tags = []
+        first.owner = session.scalars(select(User).where(User.name == "Bruno")).one()
+    done = arrive(raw(Subject="Another matter"))
+    assert done.lead_id is not None
+    assert len(leads()) == leads_after
+    found = row(done.lead_id)
+    assert sorted(found.tags) == tags
+    with db.reading() as session:
+        owner = session.get_one(Lead, done.lead_id).owner
+        assert (owner.name if owner else None) == ("Bruno" if policy != "new" else None)
+    # The leads stay apart, and what comes without a subject of its own goes to the latest.
+    configure(WORKSPACE + MAILBOX % "", rules=rules)
+    assert arrive(raw(Subject="A third matter")).lead_id == done.lead_id
+    assert len(leads()) == leads_after
+
+
+class Judged(Mailbox):
+    """The adapter, with what a trusted host has found: in the real one it stands in a header."""
+
+    def parse(self, delivery: Delivery, settings: Any) -> Any:
+        found = super().parse(delivery, settings)
+        dmarc = next((w for w in ("pass", "fail", "none") if f"X-Dmarc: {w}".encode() in delivery.body), None)
+        if not isinstance(found, Submission) or found.mail is None or dmarc is None:
+            return found
+        return replace(found, mail=replace(found.mail, authentication=Authentication("mx", dmarc=dmarc)))
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(executor.pipeline.ADAPTERS, "imap", Judged())
+
+
+@pytest.mark.usefixtures("judged")
+def test_what_fails_dmarc_joins_nobody_without_a_person_s_word() -> None:
+    lead_id, sent = welcomed()
+    for headers in (
+        {"In_Reply_To": sent.message_id},
+        {"Subject": "Something new"},
+        {"In_Reply_To": sent.message_id, "From": "x@elsewhere.test"},
+    ):
+        held = arrive(raw(X_Dmarc="fail", **headers))
+        assert held.state is EventState.QUARANTINED
+        assert "fails DMARC" in (held.error or "")
+    assert leads() == [lead_id]
+    assert row(lead_id).tags == []
+    with db.reading() as session:
+        first = session.scalars(select(InboundEvent).order_by(InboundEvent.id)).first()
+        assert first is not None
+    released = release(first)
+    assert (released.state, released.lead_id) == (EventState.PROCESSED, lead_id)
+    assert row(lead_id).tags == ["answered"]
+    assert arrive(raw(X_Dmarc="pass", In_Reply_To=sent.message_id)).lead_id == lead_id
+    # A stranger whose domain disowns the mail pretends to be nobody we know.
+    assert arrive(raw(X_Dmarc="fail", From="new@unknown.test")).state is EventState.PROCESSED
+
+
+class Machine(Mailbox):
+    """The adapter, told what the mail is: how machines' mails are read is tried elsewhere."""
+
+    def __init__(self, **told: Any) -> None:
+        self.told = told
+
+    def parse(self, delivery: Delivery, settings: Any) -> Any:
+        found = super().parse(delivery, settings)
+        assert isinstance(found, Submission)
+        assert found.mail is not None
+        if "until" in self.told:
+            return OutOfOffice(
+                found.mail, found.mail.sender, "it is away", found, text="Back soon", **self.told
+            )
+        return Bounce(found.mail, reason="550 5.1.1 no such user", submission=found, **self.told)
+
+
+def told(monkeypatch: pytest.MonkeyPatch, body: bytes, **what: Any) -> InboundEvent:
+    with monkeypatch.context() as other:
+        other.setitem(executor.pipeline.ADAPTERS, "imap", Machine(**what))
+        return arrive(body)
+
+
+DAEMON = {"From": "MAILER-DAEMON@mx.test", "Subject": "Undelivered"}
+GONE = (FailedRecipient("maria@client.test", "failed", "5.1.1", "550 5.1.1 no such user"),)
+FULL = (FailedRecipient("maria@client.test", "failed", "4.2.2", "452 full"),)
+LATE = (FailedRecipient("maria@client.test", "delayed", "4.4.1", "no answer yet"),)
+
+
+def test_a_mail_that_came_back_marks_its_address_its_step_and_the_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lead_id, sent = welcomed()
+    done = told(monkeypatch, raw(**DAEMON), recipients=GONE, original_message_id=sent.message_id)
+    assert (done.state, done.lead_id) == (EventState.PROCESSED, lead_id)
+    with db.reading() as session:
+        message = session.get_one(Message, sent.id)
+        assert (message.state, message.error) == (MessageState.BOUNCED, "550 5.1.1 no such user")
+        step = session.get_one(StepRow, sent.step_id)
+        assert step.state is StepState.FAILED
+        assert "it came back: 550 5.1.1 no such user" in (step.result or "")
+        point = reachability.point(session, "maria@client.test")
+        assert point is not None
+        assert point.bounced_at is not None
+    assert row(lead_id).tags == ["unreachable"]
+    assert "mail_bounced" in kinds(lead_id)
+    # Whoever writes from there reads it after all.
+    arrive(raw())
+    with db.reading() as session:
+        point = reachability.point(session, "maria@client.test")
+        assert point is not None
+        assert point.bounced_at is None
+
+
+@pytest.mark.parametrize(("lost", "state"), [(FULL, MessageState.BOUNCED), (LATE, MessageState.SENT)])
+def test_what_may_pass_marks_no_address(
+    monkeypatch: pytest.MonkeyPatch, lost: tuple[FailedRecipient, ...], state: MessageState
+) -> None:
+    lead_id, sent = welcomed()
+    told(monkeypatch, raw(**DAEMON), recipients=lost, original_message_id=sent.message_id)
+    with db.reading() as session:
+        assert session.get_one(Message, sent.id).state is state
+        point = reachability.point(session, "maria@client.test")
+        assert point is not None
+        assert point.bounced_at is None
+    assert row(lead_id).tags == []
+
+
+def test_a_forged_report_marks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lead_id, sent = welcomed()
+    forged = f"<{sent.token}.{'b' * 16}.portaria@127.0.0.1>"
+    for original in ("", forged, "<1@client.test>"):
+        done = told(monkeypatch, raw(**DAEMON), recipients=GONE, original_message_id=original)
+        assert done.state is EventState.QUARANTINED
+    with db.reading() as session:
+        assert session.get_one(Message, sent.id).state is MessageState.SENT
+    assert "mail_bounced" not in kinds(lead_id)
+
+
+def test_out_of_office_is_noted_and_neither_an_answer_nor_anything_to_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lead_id, sent = welcomed()
+    heard_at = row(lead_id).last_inbound_at
+    done = told(
+        monkeypatch, raw(Subject="Away"), until=date(2026, 12, 1), original_message_id=sent.message_id
+    )
+    assert (done.state, done.lead_id) == (EventState.PROCESSED, lead_id)
+    found = row(lead_id)
+    assert (found.last_inbound_at, found.tags, found.first_response_at) == (heard_at, [], None)
+    with db.reading() as session:
+        entry = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "out_of_office")).one()
+    assert entry.summary == "Out of office: maria@client.test is away until 2026-12-01"
+    stranger = told(
+        monkeypatch, raw(From="x@nobody.test"), until=date(2026, 12, 1), original_message_id="<1@x>"
+    )
+    assert stranger.state is EventState.QUARANTINED
+
+
+def test_an_answer_by_rule_says_so_and_stays_in_the_thread() -> None:
+    configure(
+        WORKSPACE + MAILBOX % "",
+        rules="  - {name: a, on: email.received, do: [send_email: {template: welcome}]}",
+    )
+    arrive(raw(Subject="Ten chairs", Message_ID="<q@client.test>", References="<p@client.test>"))
+    with db.reading() as session:
+        step_id = session.scalars(select(StepRow.id).where(StepRow.kind == "send_email")).one()
+    executor.Executor(1).run_step(step_id)
+    (file,) = (settings().data_dir / "outbox").glob("*.eml")
+    sent = file.read_text()
+    assert "Auto-Submitted: auto-replied" in sent
+    assert "In-Reply-To: <q@client.test>" in sent
+    assert "References: <p@client.test> <q@client.test>" in sent
+    assert "Reply-To: sales+" in sent
+
+
+def test_what_a_person_answers_goes_on_in_the_thread() -> None:
+    lead_id = arrive(raw(Subject="Ten chairs", Message_ID="<q@client.test>")).lead_id
+    assert lead_id is not None
+    with db.unit_of_work() as session:
+        came = session.scalars(select(Message).where(Message.direction == Direction.IN)).one()
+        draft = Draft("maria@client.test", Letter("Re: Ten chairs", "Of course."), answers=came)
+        message = compose.write(session, came.lead, draft, key="k", actor="user:1", user=None)  # type: ignore[arg-type]
+        message_id, thread = message.id, came.thread
+    mailing.send(message_id)
+    with db.reading() as session:
+        message = session.get_one(Message, message_id)
+        assert (message.state, message.thread, message.mailbox) == (MessageState.SENT, thread, "sales")
+        assert not session.get_one(Lead, lead_id).unanswered
+        answer_to = message.message_id
+    assert arrive(raw(In_Reply_To=answer_to, Subject="whatever")).lead_id == lead_id
+
+
+def test_a_conversation_goes_on_where_its_lead_was_merged() -> None:
+    lead_id, sent = welcomed()
+    with db.unit_of_work() as session:
+        other = enquire(session, emails=("joe@shop.test",), name="Joe").lead
+        mine = session.get_one(Lead, lead_id)
+        mine.status, mine.merged_into_id = LeadStatus.MERGED, other.id
+        other_id = other.id
+    assert arrive(raw(In_Reply_To=sent.message_id)).lead_id == other_id
