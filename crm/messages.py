@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from core import clock
 from crm import thread_token, timeline
 from crm.happening import Happening
-from models.lead import Lead
+from models.deal import Deal
+from models.lead import Lead, LeadStatus
 from models.message import Direction, Message, MessageState
+from models.pipeline import StageGroup
 
 #: No more of a text stands on a timeline; the message has all of it.
 _LONGEST_TOLD = 20_000
@@ -60,6 +62,7 @@ def note(
             thread=answers.thread if answers is not None else token,
             lead_id=lead.id,
             contact_id=lead.contact_id,
+            deal_id=deal_of(session, lead),
             user_id=user_id,
             actor=actor,
             step_id=step_id,
@@ -89,11 +92,20 @@ def sent(session: Session, message: Message, *, words: str) -> list[Happening]:
     data = {"message": message.id, "subject": message.subject, "to": message.to_address}
     data |= {"text": message.text[:_LONGEST_TOLD], "mailbox": message.mailbox}
     data |= {"cc": message.cc} if message.cc else {}
-    timeline.record(session, lead, kind="mail_sent", summary=words, actor=message.actor, data=data)
+    entry = timeline.record(session, lead, kind="mail_sent", summary=words, actor=message.actor, data=data)
+    entry.deal_id = message.deal_id
     if message.automatic:
         return []
     answered(lead, now)
     return [Happening("email.sent", lead, {"subject": message.subject, "to": message.to_address})]
+
+
+def deal_of(session: Session, lead: Lead) -> int | None:
+    """The deal that has become of a converted lead, the open one before others: its mails are about that."""
+    if lead.status is not LeadStatus.CONVERTED:
+        return None
+    chosen = select(Deal.id).where(Deal.lead_id == lead.id)
+    return session.scalar(chosen.order_by(Deal.state != StageGroup.OPEN, Deal.id.desc()).limit(1))
 
 
 def answered(lead: Lead, at: datetime) -> None:

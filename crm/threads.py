@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import thread_token
+from crm import messages, thread_token
 from crm.contact_points import email_address, email_point
 from crm.mail_facts import Authentication, MailFacts
 from models.contact_point import ContactPoint
@@ -168,7 +168,7 @@ def received(
         automatic=automatic,
         lead_id=lead.id,
         contact_id=lead.contact_id,
-        deal_id=answers.deal_id if answers is not None else None,
+        deal_id=messages.deal_of(session, lead) or (answers.deal_id if answers is not None else None),
         user_id=user_id,
         event_id=event_id,
         files_id=event_id,

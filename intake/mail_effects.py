@@ -254,7 +254,7 @@ def _tell(
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", [])}
     who = "E-mail" if message.direction is Direction.IN else "E-mail sent"
-    timeline.record(
+    entry = timeline.record(
         passage.session,
         lead,
         kind="email" if message.direction is Direction.IN else "mail_sent",
@@ -264,6 +264,7 @@ def _tell(
         event_id=passage.event.id,
         at=passage.event.received_at,
     )
+    entry.deal_id = message.deal_id
 
 
 def _event_data(mail: MailFacts, mailbox: str) -> dict[str, str]:

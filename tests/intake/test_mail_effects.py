@@ -13,6 +13,7 @@ from core import clock, db
 from core.settings import settings
 from crm import compose, reachability, thread_token
 from crm.compose import Draft
+from crm.conversion import Into, convert
 from crm.mail_facts import Authentication, Bounce, FailedRecipient, OutOfOffice
 from crm.messages import Letter
 from crm.submission import Submission
@@ -141,6 +142,21 @@ def test_an_answer_to_what_is_closed_makes_no_second_lead(status: LeadStatus) ->
         session.get_one(Lead, lead_id).status = status
     assert arrive(raw(In_Reply_To=sent.message_id)).lead_id == lead_id
     assert leads() == [lead_id]
+
+
+def test_an_answer_joins_the_deal_that_its_lead_has_become() -> None:
+    lead_id, sent = welcomed()
+    with db.unit_of_work() as session:
+        made = convert(
+            session, session.get_one(Lead, lead_id), into=Into(frozenset({"contact", "deal"})), by="user:1"
+        )
+        deal_id = made.deal.id  # type: ignore[union-attr]
+    arrive(raw(In_Reply_To=sent.message_id))
+    with db.reading() as session:
+        came = session.scalars(select(Message).where(Message.direction == Direction.IN)).one()
+        assert (came.lead_id, came.deal_id) == (lead_id, deal_id)
+        entry = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "email")).one()
+        assert (entry.deal_id, entry.contact_id) == (deal_id, came.contact_id)
 
 
 def test_the_token_is_found_wherever_an_honest_program_puts_it() -> None:
