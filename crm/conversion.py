@@ -59,8 +59,10 @@ def convert(
         company = _new_company(session, lead, into, by)
     contact = _contact(session, lead, into, company, by)
     deal = into.deal
+    made: list[Happening] = []
     if deal is None and "deal" in into.kinds:
         deal = _new_deal(session, lead, into, contact, company, by)
+        made = deals.told(deal, "deal.created", {})
     elif deal is not None:
         _onto_deal(deal, lead, contact, company)
     lead.contact_id = contact.id if contact else lead.contact_id
@@ -87,7 +89,7 @@ def convert(
         data=data,
     )
     entry.deal_id = deal.id if deal else None
-    told = [Happening("lead.converted", lead, data)]
+    told = [Happening("lead.converted", lead, data, deal=deal), *made]
     return Conversion(contact, company, deal, tuple(told if quietly else [*happened, *told]))
 
 

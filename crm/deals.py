@@ -146,7 +146,16 @@ def change_stage(
             "note": note,
         },
     )
-    return []
+    data = {"before": before.key, "reason": deal.closing_reason}
+    happened = told(deal, "deal.stage_changed", data)
+    if deal.state is not StageGroup.OPEN and before.group is not deal.state:
+        happened += told(deal, f"deal.{deal.state.value}", data)
+    return happened
+
+
+def told(deal: Deal, trigger: str, data: Mapping[str, Any]) -> list[Happening]:
+    """What rules are told of a deal: they run on the lead that it came from, where it came from one."""
+    return [Happening(trigger, deal.lead, data, deal=deal)] if deal.lead is not None else []
 
 
 def _close(session: Session, deal: Deal, stage: Stage, reason: str | None, note: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.activity import Activity
 from models.call import Call
+from models.deal import Deal
 from models.lead import Lead
 from models.message import Message
 
@@ -25,3 +26,4 @@ class Happening:
     call: Call | None = None
     activity: Activity | None = None
     message: Message | None = None
+    deal: Deal | None = None

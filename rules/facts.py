@@ -12,6 +12,7 @@ from crm.leads import status_of
 from crm.workspace import WorkspaceSettings
 from models.activity import Activity
 from models.call import Call
+from models.deal import Deal
 from models.lead import Lead
 from models.message import Message
 
@@ -25,6 +26,8 @@ def of(happening: Happening, workspace: WorkspaceSettings) -> Facts:
         facts["call"] = call_facts(happening.call)
     if happening.activity is not None:
         facts["activity"] = activity_facts(happening.activity)
+    if happening.deal is not None:
+        facts["deal"] = deal_facts(happening.deal)
     return facts
 
 
@@ -51,6 +54,8 @@ def cause(happening: Happening) -> dict[str, Any]:
         kept["activity"] = happening.activity.id
     if happening.message is not None:
         kept["message"] = happening.message.id
+    if happening.deal is not None:
+        kept["deal"] = happening.deal.id
     return kept
 
 
@@ -63,6 +68,7 @@ def restored(session: Session, kept: Mapping[str, Any], lead: Lead) -> Happening
         call=session.get(Call, kept["call"]) if "call" in kept else None,
         activity=session.get(Activity, kept["activity"]) if "activity" in kept else None,
         message=session.get(Message, kept["message"]) if "message" in kept else None,
+        deal=session.get(Deal, kept["deal"]) if "deal" in kept else None,
     )
 
 
@@ -123,6 +129,26 @@ def activity_facts(activity: Activity) -> dict[str, Any]:
         "due_at": activity.due_at,
         "owner": activity.owner.email if activity.owner else None,
         "outcome": activity.outcome,
+    }
+
+
+def deal_facts(deal: Deal) -> dict[str, Any]:
+    """A deal as conditions and templates see it; its amount as a number, which is for comparing."""
+    return {
+        "id": deal.id,
+        "number": deal.number,
+        "title": deal.title,
+        "pipeline": deal.pipeline.key,
+        "stage": deal.stage.key,
+        "state": deal.state.value,
+        "amount": float(deal.amount) if deal.amount is not None else None,
+        "currency": deal.currency,
+        "probability": deal.stage.probability if deal.probability is None else deal.probability,
+        "owner": deal.owner.email if deal.owner else None,
+        "closing_reason": deal.closing_reason,
+        "tags": list(deal.tags),
+        "fields": _plain(deal.fields),
+        "created_at": deal.created_at,
     }
 
 

@@ -26,6 +26,8 @@ def check_choice(field: Node, word: Node, known: References) -> None:
     choices: Iterable[str] | None = CHOICES.get(name)
     if choices is not None:
         choices = (*choices, *known.words.get(name, ()))
+    if name in ("deal.stage", "deal.pipeline"):
+        choices = known.words.get(name)
     if name == "lead.source":
         choices = known.sources
     elif name in ("workspace.timezone",):

@@ -60,6 +60,24 @@ ACTIVITY: Fields = MappingProxyType(
     }
 )
 MAIL: Fields = MappingProxyType({"from": "text", "subject": "text", "text": "text", "mailbox": "text"})
+DEAL: Fields = MappingProxyType(
+    {
+        "id": "number",
+        "number": "text",
+        "title": "text",
+        "pipeline": "text",
+        "stage": "text",
+        "state": "text",
+        "amount": "number",
+        "currency": "text",
+        "probability": "number",
+        "owner": "text",
+        "closing_reason": "text",
+        "tags": "texts",
+        "fields": "any",
+        "created_at": "moment",
+    }
+)
 #: The fields that take only these words.
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -68,6 +86,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "event.channel": ("form", "email", "call", "import", "api"),
         "call.direction": ("inbound", "outbound"),
         "call.result": ("answered", "missed", "busy", "failed", "voicemail", "abandoned"),
+        "deal.state": ("open", "won", "lost"),
         "activity.type": ("call", "meeting", "task", "email"),
     }
 )
@@ -107,6 +126,7 @@ class Trigger:
     fields: Fields = field(default_factory=dict)
     call: bool = False
     activity: bool = False
+    deal: bool = False
 
     @property
     def variables(self) -> dict[str, Fields]:
@@ -116,9 +136,12 @@ class Trigger:
             found["call"] = CALL
         if self.activity:
             found["activity"] = ACTIVITY
+        if self.deal:
+            found["deal"] = DEAL
         return found
 
 
+_MOVE: Fields = MappingProxyType({"before": "text", "reason": "text"})
 TRIGGERS = {
     t.name: t
     for t in (
@@ -131,7 +154,12 @@ TRIGGERS = {
             "lead.converted",
             "A lead became a contact, a company, a deal, or several of them",
             {"contact_id": "number", "company_id": "number", "deal_id": "number"},
+            deal=True,
         ),
+        Trigger("deal.created", "A lead became a deal", deal=True),
+        Trigger("deal.stage_changed", "A deal is in another stage", _MOVE, deal=True),
+        Trigger("deal.won", "A deal was won", _MOVE, deal=True),
+        Trigger("deal.lost", "A deal was lost", _MOVE, deal=True),
         Trigger("lead.unassigned", "Nobody has an open lead after a while", {"minutes": "number"}),
         Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),

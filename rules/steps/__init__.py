@@ -8,9 +8,12 @@ from rules.step import Step
 from rules.steps.add_tag import AddTag
 from rules.steps.assign import Assign
 from rules.steps.branch import Branch
+from rules.steps.change_stage import ChangeStage
 from rules.steps.change_status import ChangeStatus
 from rules.steps.comment import Comment
 from rules.steps.complete_activity import CompleteActivity
+from rules.steps.convert import Convert
+from rules.steps.create_deal import CreateDeal
 from rules.steps.for_each import ForEach
 from rules.steps.if_done import IfDone
 from rules.steps.mark_junk import MarkJunk
@@ -40,6 +43,9 @@ _ALL: tuple[Step[Any], ...] = (
     Score(),
     ChangeStatus(),
     MarkJunk(),
+    Convert(),
+    CreateDeal(),
+    ChangeStage(),
     Comment(),
     SendEmail(),
     SendSms(),
