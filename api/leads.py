@@ -16,6 +16,7 @@ from api.resource import answer, group, refused
 from api.users import Owner
 from core import db
 from core.errors import NotFound
+from crm import found
 from crm.leads import status_of
 from models.lead import Lead as LeadRow
 from models.sla import SlaClock, SlaState
@@ -72,6 +73,9 @@ class Lead(BaseModel):
     tags: list[str]
     fields: dict[str, Any]
     attribution: dict[str, Any]
+    found: dict[str, str] = Field(
+        description="What was read out of a mail's text and stated by nobody: phone, company, role"
+    )
     consent: bool | None = Field(description="Whether they agreed; null where nobody asked")
     created_at: datetime
     updated_at: datetime
@@ -106,6 +110,7 @@ class Lead(BaseModel):
             tags=row.tags,
             fields=row.fields,
             attribution=row.attribution,
+            found=found.marked(row),
             consent=row.consent,
             created_at=row.created_at,
             updated_at=row.updated_at,

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import leads, timeline, workspace
+from crm import found, leads, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
 from crm.identity import Identity, identify
 from crm.standing import standing
-from crm.submission import Submission
+from crm.submission import NOTHING, Submission
 from models.contact import Contact
 from models.deal import Deal
 from models.lead import Lead, LeadStatus
@@ -137,6 +137,7 @@ def _new(
         updated_at=now,
         last_inbound_at=submission.occurred_at,
     )
+    found.fill(lead, submission.found)
     session.add(lead)
     session.flush()
     return lead
@@ -154,6 +155,7 @@ def _contact(session: Session, person_id: int) -> Contact | None:
 
 
 def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | None) -> None:
+    found.give_way(lead, {"phone": phone, "company": submission.company.strip()})
     for field, value in (
         ("name", submission.name.strip()),
         ("email", email),
@@ -163,6 +165,7 @@ def _fill(lead: Lead, submission: Submission, email: str | None, phone: str | No
     ):
         if value and not getattr(lead, field):
             setattr(lead, field, value)
+    found.fill(lead, submission.found)
     lead.fields = {**submission.fields, **{k: v for k, v in lead.fields.items() if v not in (None, "")}}
     if submission.attribution:
         # The first touch stays; where they came from this time stands beside it.
@@ -195,6 +198,13 @@ def _facts(submission: Submission, source: Source, *, shared: tuple[str, ...]) -
         "company": submission.company,
         "title": submission.title,
         "message": submission.message,
+        "found": {
+            "phones": list(submission.found.phones),
+            "company": submission.found.company,
+            "role": submission.found.role,
+        }
+        if submission.found != NOTHING
+        else {},
         "fields": dict(submission.fields),
         "extra": dict(submission.extra),
         "attribution": dict(submission.attribution),

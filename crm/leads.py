@@ -263,6 +263,8 @@ def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
         if not getattr(lead, field):
             setattr(lead, field, getattr(other, field))
     lead.fields = {**other.fields, **lead.fields}
+    if other.found:
+        lead.found = {**other.found, **(lead.found or {})}
     lead.tags = [*lead.tags, *(t for t in other.tags if t not in lead.tags)]
     lead.attribution = lead.attribution or other.attribution
     lead.consent = other.consent if lead.consent is None else lead.consent or bool(other.consent)

@@ -34,12 +34,25 @@ class UploadedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What was read out of a text and nobody has stated. Telephone numbers are in E.164."""
+
+    phones: tuple[str, ...] = ()
+    company: str = ""
+    role: str = ""
+
+
+NOTHING = Found()
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One enquiry. Addresses and numbers are as the sender wrote them; the pipeline normalises them.
 
     `fields` are the custom fields that the source declares, `extra` whatever else was sent,
     `consent` says whether all that had to be agreed to was, None where the sender was not asked.
-    `mail` is what is known of the mail it came by, None for other channels.
+    `mail` is what is known of the mail it came by, None for other channels. `found` is what its text tells
+    beside: good enough to show and to dial, not to say who somebody is.
     """
 
     channel: Channel
@@ -57,6 +70,7 @@ class Submission:
     consents: tuple[Consent, ...] = ()
     files: tuple[UploadedFile, ...] = ()
     mail: MailFacts | None = None
+    found: Found = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,38 @@ from crm.attachments import KeptFile
 from crm.submission import UploadedFile
 from intake.forms import filetypes
 from intake.forms.settings import FormSettings
+from intake.mailbox.settings import MailboxSettings
 from intake.text import one_line
 
 #: More files than this of one submission are not kept beside the journal.
 MOST = 20
 #: The largest file that a form takes which says nothing of its size.
 LARGEST = 10_000_000
+#: The largest of a mail: what the usual servers let through.
+LARGEST_OF_MAIL = 25_000_000
+#: By mail people send what only their trade knows, mails, and containers that are signed or encrypted.
+_BY_MAIL = (
+    *(*filetypes.USUAL, "message/rfc822", "text/calendar", "text/vcard", "application/rtf"),
+    *("application/pgp-*", "application/pkcs7-*", "application/x-x509-*", "application/vnd.ms-pki.*"),
+    *("application/vnd.ms-outlook", "image/x-dwg", "image/vnd.dwg", "image/vnd.dxf"),
+)
 
 
 def sorted_out(files: Sequence[UploadedFile], settings: object, event_id: str) -> list[KeptFile]:
     """What becomes of each file; one that is not taken stays in the journal alone, and says why."""
     declared = {f.name: f for f in settings.fields} if isinstance(settings, FormSettings) else {}
+    by_mail = isinstance(settings, MailboxSettings)
+    largest = LARGEST_OF_MAIL if by_mail else LARGEST
     found = []
     for position, file in enumerate(files[:MOST]):
         field = declared.get(file.field)
         kind = filetypes.kind_of(file.content, file.name)
         refused = ""
-        if len(file.content) > (field.max_bytes if field else LARGEST):
+        if len(file.content) > (field.max_bytes if field else largest):
             refused = "too large"
-        elif not filetypes.is_taken(kind, field.accept if field else ()):
+        elif by_mail and kind == filetypes.UNKNOWN and not filetypes.runs(file.content):
+            pass
+        elif not filetypes.is_taken(kind, field.accept if field else _BY_MAIL if by_mail else ()):
             refused = "files of this kind are not taken"
         found.append(
             KeptFile(

@@ -23,11 +23,13 @@ from intake.errand import STORED, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
 from intake.forms.web_form import WebForm
 from intake.mailbox.adapter import Mailbox
+from intake.mailbox.settings import MailboxSettings
 from intake.passage import Passage
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.source import Source
 from models.timeline import TimelineEntry
+from models.user import User
 from models.workspace import WorkspaceRow
 from rules import ruleset
 
@@ -163,9 +165,15 @@ def _settings(session: Session, source: Source, adapter: Adapter[Any]) -> Any:
     row = session.get_one(WorkspaceRow, 1)
     environment = secrets.opened_environment(row.environment)
     try:
-        return adapter.settings.model_validate(secrets.opened(source.settings, environment))
+        settings = adapter.settings.model_validate(secrets.opened(source.settings, environment))
     except Invalid as error:
         raise Unavailable(f"the source '{source.key}' is not ready: {error}") from None
+    if isinstance(settings, MailboxSettings):
+        # Users are colleagues, and a signature's numbers are read where the workspace is.
+        users = session.scalars(select(User.email).where(User.active)).all()
+        here = {"country": settings.country or workspace.load(session).country}
+        settings = settings.model_copy(update=here | {"colleagues": (*settings.colleagues, *users)})
+    return settings
 
 
 def line_of(session: Session, source: Source) -> tuple[calls.CallAdapter[Any], calls.LineSettings]:

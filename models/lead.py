@@ -60,6 +60,8 @@ class Lead(Base):
     tags: Mapped[list[str]] = mapped_column(default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     attribution: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # What was read out of a mail's text and stated by nobody: phone, company, role.
+    found: Mapped[dict[str, Any] | None]
     # Whether they agreed to what they were asked; None where nobody asked.
     consent: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(index=True)

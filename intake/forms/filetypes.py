@@ -20,8 +20,10 @@ USUAL = (
     *("application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"),
     "application/vnd.oasis.opendocument.*",
 )
-_UNKNOWN = "application/octet-stream"
+#: Of what no type is known.
+UNKNOWN = "application/octet-stream"
 _LOOKED_AT = 64 * 1024
+_RUNS = (b"#!", b"<?php", b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")
 
 
 def kind_of(content: bytes, name: str) -> str:
@@ -35,19 +37,24 @@ def kind_of(content: bytes, name: str) -> str:
         # A match without bytes is one by the name alone.
         if match.byte_match and match.mime_type:
             return str(match.mime_type)
-    return _text(content, ending) if not any(match.byte_match for match in found) else _UNKNOWN
+    return _text(content, ending) if not any(match.byte_match for match in found) else UNKNOWN
 
 
 def _text(content: bytes, ending: str) -> str:
     start = content[:_LOOKED_AT]
-    if not start or b"\0" in start or start.startswith((b"#!", b"<?php", b"MZ")):
-        return _UNKNOWN
+    if not start or b"\0" in start or runs(start):
+        return UNKNOWN
     try:
         start.decode()
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4:
-            return _UNKNOWN
+            return UNKNOWN
     return "text/csv" if ending == ".csv" else "text/plain"
+
+
+def runs(content: bytes) -> bool:
+    """Whether a machine would run it if it were asked to."""
+    return content.startswith(_RUNS)
 
 
 def is_taken(kind: str, accept: Iterable[str]) -> bool:

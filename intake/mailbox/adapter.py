@@ -1,17 +1,21 @@
-"""A mail as an enquiry: who wrote it, about what, in which words."""
+"""A mail as an enquiry: who wrote it, about what, in which words; or as what a machine tells by it."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.errors import Quarantined, Unreadable
-from crm.mail_facts import Automatic, Bounce, MailAddress, MailFacts, OutOfOffice
+from crm.mail_facts import Automatic, Bounce, MailFacts, OutOfOffice
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
+from intake.mailbox import authentication, containers, enquiry, markers, out_of_office, quotes, verdict
+from intake.mailbox.enquiry import Enquiry
 from intake.mailbox.fingerprint import fingerprint
 from intake.mailbox.message import MailMessage, read
+from intake.mailbox.ours import Ours
 from intake.mailbox.settings import MailboxSettings
+from intake.mailbox.verdict import Verdict
 from models.source import Channel
 
 
@@ -31,74 +35,139 @@ class Mailbox(Adapter[MailboxSettings]):
         return fingerprint(delivery.body)
 
     def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Bounce | OutOfOffice:
-        """The sender as the person, the subject as the title, the text as the message."""
+        """What somebody asks, or what a machine says of a mail of ours.
+
+        Raises Unreadable, or Quarantined with the reason for what is most likely no enquiry.
+        """
         if error := delivery.facts.get("fetch_error"):
             raise Unreadable(f"the server would not give this message: {error}")
         mail = read(delivery.body)
-        verdict = _not_an_enquiry(mail)
-        if verdict and not mail.from_address:
-            raise Quarantined(verdict[1])
-        if not mail.from_address:
-            raise Unreadable("nobody is named as its sender")
-        facts = _facts(mail, verdict[0] if verdict else None)
-        extra = {
-            "message_id": mail.message_id,
-            "date": mail.date.isoformat() if mail.date else None,
-            "to": list(mail.to),
-            "reply_to": facts.reply_to.address if facts.reply_to else "",
-            "attachments": [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments],
-            "truncated": delivery.facts.get("truncated"),
-        }
-        submission = Submission(
-            channel=Channel.EMAIL,
-            occurred_at=delivery.received_at,
-            emails=(mail.from_address,),
-            name=mail.from_name,
-            title=mail.subject[:300],
-            message=mail.text,
-            extra={name: value for name, value in extra.items() if value},
+        ours = Ours.of(settings)
+        machine = verdict.certain(mail, ours.wrote)
+        if machine is not None:
+            return _of_machine(delivery, settings, mail, machine)
+        found, reason = _understood(mail, settings, ours)
+        if not (found.person.address or found.phones or found.person.name):
+            if reason is None:
+                raise Unreadable("nobody is named as its sender")
+            raise Quarantined(reason.reason)
+        submission = _submission(delivery, settings, mail, found, reason.automatic if reason else None)
+        if reason is not None:
+            raise Quarantined(reason.reason, submission)
+        return submission
+
+
+def _understood(mail: MailMessage, settings: MailboxSettings, ours: Ours) -> tuple[Enquiry, Verdict | None]:
+    """The enquiry, and why it is none after all."""
+    notification = next((n for n in settings.notifications if n.fits(mail)), None)
+    if notification is not None:
+        if (told := enquiry.told(mail, ours, notification)) is not None:
+            return told, None
+        called = notification.name or notification.subject or ", ".join(notification.sender)
+        empty = Verdict(Automatic.NOTICE, f"the mapping '{called}' is for it, but finds nothing in it")
+        return enquiry.of_person(mail, mail.sender, settings.country), empty
+    from_us = ours.includes(mail.sender.address)
+    if from_us and (found := enquiry.passed_on(mail, ours, settings.country)) is not None:
+        return found, None
+    likely = verdict.likely(mail, ours.domains)
+    answered = enquiry.answer_to(mail, ours)
+    if (likely or answered or from_us) and (told := enquiry.told(mail, ours, None)) is not None:
+        same = answered is not None and answered.address.lower() == told.person.address.lower()
+        # Newsletters repeat our own data below; a form names whom to answer, too.
+        if same or likely is None or likely.automatic is Automatic.NOTICE:
+            return told, None
+    nobody = verdict.is_nobody(mail.sender.address)
+    if answered and (nobody or ours.wrote(mail.sender.address)):
+        found = enquiry.of_person(mail, answered, settings.country, by="reply-to")
+        return found, None if likely is None or likely.by_sender else likely
+    written = enquiry.of_person(mail, mail.sender, settings.country)
+    if likely is None and ours.wrote(mail.sender.address):
+        return written, verdict.from_us(mail.sender.address)
+    return written, likely
+
+
+def _of_machine(
+    delivery: Delivery, settings: MailboxSettings, mail: MailMessage, machine: Verdict
+) -> Bounce | OutOfOffice:
+    """What a machine tells of our own mails. Raises Quarantined for what tells nothing of them."""
+    found = enquiry.of_person(mail, mail.sender, settings.country)
+    submission = _submission(delivery, settings, mail, found, machine.automatic)
+    facts = submission.mail
+    if facts is not None and machine.automatic is Automatic.BOUNCE and machine.report is not None:
+        report = machine.report
+        return Bounce(
             mail=facts,
+            recipients=report.recipients,
+            reason=machine.reason,
+            submission=submission,
+            original_message_id=report.original_message_id,
+            original_headers=report.original_headers,
         )
-        return _told(facts, mail, verdict[1], submission) if verdict else submission
+    if facts is not None and machine.automatic is Automatic.OUT_OF_OFFICE:
+        return OutOfOffice(
+            mail=facts,
+            sender=facts.sender,
+            reason=machine.reason,
+            submission=submission,
+            until=out_of_office.until(facts.text, mail.date or delivery.received_at),
+            original_message_id=mail.in_reply_to or next(iter(mail.references[-1:]), ""),
+            text=facts.text,
+        )
+    raise Quarantined(machine.reason, submission)
 
 
-def _told(facts: MailFacts, mail: MailMessage, reason: str, submission: Submission) -> Bounce | OutOfOffice:
-    """A machine's mail as what it tells. Raises Quarantined for what tells nothing of our own."""
-    if facts.automatic is Automatic.BOUNCE:
-        return Bounce(facts, (), reason, submission)
-    if facts.automatic is Automatic.OUT_OF_OFFICE:
-        return OutOfOffice(facts, facts.sender, reason, submission, None, mail.in_reply_to, mail.text)
-    raise Quarantined(reason, submission)
-
-
-def _facts(mail: MailMessage, automatic: Automatic | None) -> MailFacts:
-    to = tuple(MailAddress("", address) for address in mail.to)
-    return MailFacts(
-        message_id=mail.message_id,
-        sender=MailAddress(mail.from_name, mail.from_address),
-        subject=mail.subject,
-        in_reply_to=mail.in_reply_to,
-        references=mail.references,
-        reply_to=MailAddress("", mail.reply_to) if mail.reply_to not in ("", mail.from_address) else None,
-        to=to,
-        recipients=mail.to,
-        date=mail.date,
-        text=mail.text,
-        whole_text=mail.text,
-        automatic=automatic,
+def _submission(
+    delivery: Delivery,
+    settings: MailboxSettings,
+    mail: MailMessage,
+    found: Enquiry,
+    automatic: Automatic | None,
+) -> Submission:
+    facts = _facts(mail, settings, automatic)
+    extra: dict[str, Any] = {
+        "message_id": mail.message_id,
+        "date": mail.date.isoformat() if mail.date else None,
+        "to": [a.address for a in mail.to],
+        "cc": [a.address for a in mail.cc],
+        "reply_to": facts.reply_to.address if facts.reply_to else "",
+        "attachments": [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments],
+        "closed": containers.kind(mail),
+        "truncated": delivery.facts.get("truncated"),
+        **found.extra,
+    }
+    return Submission(
+        channel=Channel.EMAIL,
+        occurred_at=delivery.received_at,
+        emails=(found.person.address,) if found.person.address else (),
+        phones=found.phones,
+        name=found.person.name,
+        company=found.company,
+        title=found.title,
+        message=found.message,
+        fields=found.fields,
+        extra={name: value for name, value in extra.items() if value},
+        files=found.files,
+        mail=facts,
+        found=found.found,
     )
 
 
-def _not_an_enquiry(mail: MailMessage) -> tuple[Automatic, str] | None:
-    """What machine wrote this, and how it shows; None for a person's (RFC 3834 section 5, RFC 3464)."""
-    if ".portaria@" in mail.message_id:
-        return Automatic.OWN, "it is our own mail coming back"
-    if mail.auto_submitted.startswith("auto-replied"):
-        return Automatic.REPLY, f"it is automatic: Auto-Submitted is {mail.auto_submitted}"
-    if mail.auto_submitted.startswith("auto-"):
-        return Automatic.NOTICE, f"it is automatic: Auto-Submitted is {mail.auto_submitted}"
-    if mail.null_return_path:
-        return Automatic.BOUNCE, "it is a bounce: it has no return path"
-    if mail.is_report:
-        return Automatic.BOUNCE, "it is a report about a mail's delivery"
-    return None
+def _facts(mail: MailMessage, settings: MailboxSettings, automatic: Automatic | None) -> MailFacts:
+    answered = next((r for r in mail.reply_to if r.address.lower() != mail.sender.address.lower()), None)
+    return MailFacts(
+        message_id=mail.message_id,
+        sender=mail.sender,
+        subject=mail.subject,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        reply_to=answered,
+        to=mail.to,
+        cc=mail.cc,
+        recipients=mail.recipients,
+        date=mail.date,
+        text=quotes.split(mail.text, passed_on=markers.passed_on(mail.subject)).text,
+        whole_text=mail.text,
+        has_html=bool(mail.html),
+        authentication=authentication.read(mail.items, settings.authserv_id),
+        automatic=automatic,
+    )

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Mapping, Sequence
+from email.message import Message
 
 from intake.mailbox import charset
 from intake.text import one_line
 
+#: All headers by name in lower case, each with its values as they came, the topmost first.
+Headers = Mapping[str, Sequence[str]]
 #: No header that a person wrote is longer; what is beyond it is not read.
 LONGEST = 20_000
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=", re.IGNORECASE)
+
+
+def headers_of(message: Message) -> Headers:
+    """All headers of a mail or a part. Not by `get`, which replaces every byte beyond ASCII."""
+    found: dict[str, list[str]] = {}
+    for name, value in message.raw_items():
+        found.setdefault(name.lower(), []).append(str(value))
+    return found
+
+
+def first(headers: Headers, name: str) -> str:
+    """The topmost header of this name, opened; '' where there is none."""
+    return opened(raw_text(headers[name][0])) if name in headers else ""
 
 
 def raw_text(value: str) -> str:

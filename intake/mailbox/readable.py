@@ -17,19 +17,31 @@ _BLOCKS = frozenset(
         *("section", "table", "tr", "ul"),
     }
 )
+#: Where somebody else's words begin and end; they come from us alone, see `readable`.
+_QUOTE, _END = "\x01", "\x02"
 _APART = frozenset({"td", "th", "option"})
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # 'a < b' is none
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:-]{0,40})")
 
 
 def readable(html: str) -> str:
-    """Blocks on lines of their own, nothing of scripts and styles, at most one empty line in a row."""
-    lines = [" ".join(line.split()) for line in "".join(_pieces(html)).split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    """Blocks on lines of their own, nothing of scripts and styles, at most one empty line in a row.
+
+    What the writer's program has marked as quoted stands behind '> ', as in plain text.
+    """
+    lines: list[str] = []
+    level = 0
+    for raw in "".join(_pieces(html.replace(_QUOTE, "").replace(_END, ""))).split("\n"):
+        level = max(0, level + raw.count(_QUOTE) - raw.count(_END))
+        line = " ".join(raw.replace(_QUOTE, "").replace(_END, "").split())
+        lines.append(f"> {line}".rstrip() if level else line)
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+    return re.sub(r"(?:\n>){2,}(?=\n|$)", "\n>", text).strip()
 
 
 def _pieces(html: str) -> list[str]:
     pieces: list[str] = []
+    quotes: list[bool] = []
     closings: dict[str, int] = {}
     lower = html.lower()
     if len(lower) != len(html):  # a letter that grows, such as 'İ', would shift all that follows
@@ -47,7 +59,9 @@ def _pieces(html: str) -> list[str]:
         if named is None:
             continue
         name = named[1].lower()
-        if name in _BLOCKS:
+        if name == "blockquote":
+            pieces.append(_mark(html[start : min(at, start + 500)].lower(), quotes))
+        elif name in _BLOCKS:
             pieces.append("\n")
         elif name in _APART:
             pieces.append(" ")
@@ -59,6 +73,14 @@ def _pieces(html: str) -> list[str]:
             at = end if end >= 0 else len(html)
     pieces.append(_words(html[at:]))
     return pieces
+
+
+def _mark(tag: str, quotes: list[bool]) -> str:
+    """What begins or ends at a blockquote's tag; one that is no quote is only set in."""
+    if tag.startswith("</"):
+        return f"{_END}\n" if quotes and quotes.pop() else "\n"
+    quotes.append("cite" in tag or "quote" in tag.removeprefix("<blockquote"))
+    return f"\n{_QUOTE}" if quotes[-1] else "\n"
 
 
 def _words(text: str) -> str:

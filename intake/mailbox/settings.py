@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from limits import parse_many
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from crm.contact_points import email_address
 from intake.adapter import SourceSettings
+from intake.mailbox.notifications import Notification, one_or_more
 from intake.mailbox.oauth import OAuth
 
 _MOVE = "move:"
@@ -105,6 +114,22 @@ class MailboxSettings(SourceSettings):
     )
     sent_folder: str | None = Field(
         None, min_length=1, max_length=100, description="Folder into which a copy of what is sent is laid"
+    )
+
+    authserv_id: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = Field(
+        (),
+        max_length=10,
+        description="Hosts whose Authentication-Results are believed (RFC 8601), `-` for one without a name "
+        "(Microsoft 365); they must strike out what comes from outside in their name",
+    )
+    colleagues: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = Field(
+        (),
+        max_length=200,
+        description="Addresses and domains of our own beside the users' and the mailbox's: what they forward "
+        "is the enquiry of whoever wrote it",
+    )
+    notifications: tuple[Notification, ...] = Field(
+        (), max_length=100, description="Mails of portals and contact forms, and how they are read"
     )
 
     @field_validator("host", "username", "folder", "after", "ca_file", "sent_folder")
