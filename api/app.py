@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from api import (
     accept,
     activities,
+    alerts,
     attachments,
     auth,
     comments,
@@ -64,6 +65,7 @@ for part in (
     emails,
     templates,
     activities,
+    alerts,
     events,
     mailboxes,
     sources,

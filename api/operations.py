@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask import Blueprint, Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -16,9 +17,12 @@ from sqlalchemy.orm import Session
 
 from core import clock, db
 from core.errors import PortariaError, Unavailable
+from intake.mailbox import desk, report
+from models.alert import Alert
 from models.inbound import EventState, InboundEvent
 from models.lead import OPEN, Lead
 from models.rule import StepRow
+from models.source import Source
 from rules import runs
 
 operations = Blueprint("operations", __name__)
@@ -109,9 +113,32 @@ def _standing(session: Session) -> list[Metric]:
             "Age of the oldest event that waits to be processed; 0 where none does",
             max((now - oldest).total_seconds(), 0) if oldest else 0,
         ),
+        *_ways_in(session, now),
         _gauge("portaria_leads_without_owner", "Open leads that nobody has", unowned or 0),
         _gauge("portaria_steps_due", "Deferred steps that are due and in nobody's hands", due or 0),
     ]
+
+
+def _ways_in(session: Session, now: datetime) -> list[Metric]:
+    """What is not as it should be with the ways in; how each mailbox stands."""
+    alerts = GaugeMetricFamily(
+        "portaria_alerts", "Alerts that are open", labels=["kind", "channel", "source"]
+    )
+    for kind, channel, key in session.execute(
+        select(Alert.kind, Source.channel, Source.key)
+        .join(Source, Source.id == Alert.source_id)
+        .where(Alert.open_key.is_not(None))
+    ):
+        alerts.add_metric([kind, channel.value, key], 1)
+    watched = GaugeMetricFamily("portaria_mailbox_watched", "Whether it is watched", labels=["mailbox"])
+    age = GaugeMetricFamily(
+        "portaria_mailbox_last_message_age_seconds", "Since its last new message", labels=["mailbox"]
+    )
+    for one in report.of_all(session):
+        watched.add_metric([one.key], one.state == desk.WATCHING)
+        if one.last_message_at is not None:
+            age.add_metric([one.key], max((now - one.last_message_at).total_seconds(), 0))
+    return [alerts, watched, age]
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import crm, drain, email_corpus, forms, idle, intake, limits, past, rules
+from bench import crm, drain, email_corpus, forms, idle, intake, limits, mailbox, past, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "forms", "idle", "drain", "past", "rules", "crm")
+NAMES = ("intake", "forms", "idle", "drain", "past", "mailbox", "rules", "crm")
 #: Measures nothing, and is not run with the others: how many mails are understood.
 CORPUS = "email-corpus"
 
@@ -62,6 +62,11 @@ def main() -> None:
                 idle.measure(report, store, quick=asked.quick)
             elif name == "past":
                 past.measure(report, store, quick=asked.quick)
+            elif name == "mailbox":
+                if mailbox.present():
+                    mailbox.measure(report, store, quick=asked.quick)
+                else:
+                    report.notes.append("mailbox: not measured, since Dovecot is not installed.")
             else:
                 drain.measure(report, store, quick=asked.quick)
     report.notes.append(f"{others}; it took {time.perf_counter() - begin:.0f} s.")

@@ -68,10 +68,10 @@ def workspace(*, mail: bool) -> str:
 
 
 @contextmanager
-def house(store: Store, *, mail: bool = False, smtp_url: str = "") -> Iterator[Service]:
+def house(store: Store, *, mail: bool = False, smtp_url: str = "", more: str = "") -> Iterator[Service]:
     """The service, prepared and not yet started, on an empty database; ended and removed with the block."""
     service = Service(
-        workspace(mail=mail), SMTP_URL=smtp_url, PORTARIA_LOG_LEVEL="warning", **store.environment()
+        workspace(mail=mail) + more, SMTP_URL=smtp_url, PORTARIA_LOG_LEVEL="warning", **store.environment()
     )
     service.token = "none"  # nothing is asked of the API, so none needs to be made
     try:

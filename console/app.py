@@ -20,6 +20,7 @@ from console import (
     problems,
     quarantine,
     sign_in,
+    ways_in,
     words,
     write,
 )
@@ -85,6 +86,9 @@ pages.add_url_rule(f"{_IMPORT}/<any(start, stop, undo):what>", "import_do", impo
 pages.add_url_rule(f"{_IMPORT}/errors", "import_errors", imports.errors)
 pages.add_url_rule("/quarantine", "quarantine", quarantine.held)
 pages.add_url_rule("/quarantine/<uuid:event_id>", "release", quarantine.release, methods=["POST"])
+pages.add_url_rule("/ways-in", "ways_in", ways_in.ways_in)
+pages.add_url_rule("/mailboxes/<key>/reconcile", "mailbox_reconcile", ways_in.reconcile, methods=["POST"])
+pages.add_url_rule("/mailboxes/<key>/retry", "mailbox_retry", ways_in.retry, methods=["POST"])
 pages.add_url_rule("/sign-in", "sign_in", sign_in.form)
 pages.add_url_rule("/sign-in", "sign_in_post", sign_in.post, methods=["POST"])
 pages.add_url_rule("/sign-out", "sign_out", sign_in.out, methods=["POST"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from datetime import datetime
+from uuid import UUID
 
 from uuid_utils import uuid7
 
@@ -32,3 +34,9 @@ def digest(*parts: bytes | str) -> str:
 def keyed(values: object) -> str:
     """A digest of plain values, the same for the same values in whatever order their names stand."""
     return digest(json.dumps(values, sort_keys=True, default=str))
+
+
+def first_id(at: datetime) -> str:
+    """The least id that `new_id` could have made at this moment (RFC 9562 section 5.7)."""
+    milliseconds = int(at.timestamp() * 1000)
+    return str(UUID(int=milliseconds << 80))

@@ -29,8 +29,18 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagePlace:
+    """Where a mail lies whose content could not be had."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
-    """A question to a service, files by their keys, a mail.
+    """A question to a service, files by their keys, a mail, or a message to fetch.
 
     After `patience` tries the event goes on without an answer where it `can_do_without`, else it has failed.
     """
@@ -38,6 +48,7 @@ class Errand:
     lookup: Lookup | None = None
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mail: MailOrder | None = None
+    message: MessagePlace | None = None
     patience: int = MOST_TRIES
     can_do_without: bool = False
 

@@ -12,6 +12,10 @@ from typing import Any
 from core import http, storage
 from core.errors import Permanent, Retry, Unavailable
 from intake.errand import ASKED, LOOKED_UP, STORED, Errand, Lookup
+from intake.mailbox import again
+
+#: Stands for the content that the event was to have; the caller puts it there, it is no fact.
+CONTENT = "content"
 
 
 def run(errand: Errand) -> dict[str, Any]:
@@ -27,6 +31,8 @@ def run(errand: Errand) -> dict[str, Any]:
         raise Retry(str(error)) from None
     if errand.files:
         facts[STORED] = True
+    if errand.message is not None:
+        facts[CONTENT] = again.fetch(errand.message)
     if errand.lookup is not None:
         facts[LOOKED_UP] = _ask(errand.lookup)
     return facts

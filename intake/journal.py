@@ -192,6 +192,26 @@ def learn(event: InboundEvent, facts: Mapping[str, object]) -> None:
     event.envelope = {**event.envelope, "facts": {**event.envelope["facts"], **facts}}
 
 
+def refill(session: Session, event: InboundEvent, body: bytes, key: str) -> bool:
+    """Gives the event the content that could not be had when it came; `key` follows from it.
+
+    Where another event has brought this content meanwhile, this one is closed: says whether it goes on.
+    """
+    other = session.scalar(
+        select(InboundEvent.id).where(
+            InboundEvent.source_id == event.source_id,
+            InboundEvent.dedupe_key == key,
+            InboundEvent.id != event.id,
+        )
+    )
+    if other is not None:
+        close(event, EventState.IGNORED, error=f"it came in as event {other}")
+        return False
+    event.body, event.dedupe_key = body, key
+    learn(event, {"fetch_error": None})
+    return True
+
+
 def wait(event: InboundEvent, tries: int, *, error: str) -> None:
     """Lets an event whose errand failed be tried again: after 2 s, 4 s, 8 s … at most an hour.
 

@@ -21,6 +21,7 @@ from core.metrics import STEPS
 from crm import workspace
 from intake import errands, journal, pipeline
 from intake.errand import ASKED, TRIES, Errand, Needed
+from intake.mailbox.fingerprint import fingerprint
 from models.inbound import EventState
 from rules import runs
 from rules.order import MailOrder
@@ -85,10 +86,13 @@ def _run_errand(held: journal.Claim, errand: Errand) -> bool:
             _set_aside(held, Unreadable(str(error)))
             return False
         facts = errands.given_up(errand, str(error))
+    content = facts.pop(errands.CONTENT, None)
     with db.unit_of_work() as session:
         event = journal.claimed(session, held)
         if event is not None:
             journal.learn(event, facts)
+            if content is not None:
+                return journal.refill(session, event, content, fingerprint(content))
     return event is not None
 
 

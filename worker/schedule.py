@@ -12,7 +12,16 @@ from core import db
 from core.errors import Unavailable
 from core.logs import logger
 from intake import lease
-from worker import call_outcomes, clockwork, dialling, line_checks, lost_calls, reconciling, recordings
+from worker import (
+    alerts,
+    call_outcomes,
+    clockwork,
+    dialling,
+    line_checks,
+    lost_calls,
+    reconciling,
+    recordings,
+)
 from worker.sweeper import Sweeper
 
 log = logger(__name__)
@@ -75,6 +84,7 @@ def run(stop: threading.Event) -> None:
         (60.0, reconciling.ask),
         (60.0, line_checks.plan),
         (5.0, sweeper.lines),
+        (60.0, alerts.look),
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
         (1.0, clockwork.first_answers),

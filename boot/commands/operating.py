@@ -16,6 +16,7 @@ from core.errors import Invalid, NotFound
 from core.settings import settings
 from intake import journal, sources
 from intake.mailbox import report
+from models.alert import Alert
 from models.inbound import EventState, InboundEvent
 from models.lease import Lease
 from models.source import Channel, Source
@@ -140,6 +141,11 @@ def _looks_inside() -> list[tuple[str, str]]:
             select(func.count()).select_from(InboundEvent).where(InboundEvent.state == EventState.FAILED)
         )
         known = list(sources.book().sources.values())
+        quiet = session.execute(
+            select(Source.key, Alert.words)
+            .join(Source, Source.id == Alert.source_id)
+            .where(Alert.open_key.is_not(None), Alert.kind == "silence")
+        ).all()
         states = {(Channel.EMAIL, one.key): one.trouble for one in report.of_all(session)}
     leads = lease is not None and lease.expires_at > now
     age = (now - waiting).total_seconds() if waiting else 0
@@ -148,6 +154,7 @@ def _looks_inside() -> list[tuple[str, str]]:
         ("backlog", "" if age < 60 else f"an event has waited {age:.0f} s: are workers running?"),
         ("failures", f"{failed} events failed: see 'portaria failures'" if failed else ""),
     ]
+    found += [(f"silence of {key}", words) for key, words in quiet]
     found += [(f"{s.channel.value} {s.key}", s.problem or states.get((s.channel, s.key), "")) for s in known]
     return found
 

@@ -9,6 +9,7 @@ from crm.mail_facts import Automatic, Bounce, MailFacts, OutOfOffice
 from crm.submission import Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
+from intake.errand import TRIES, Errand, MessagePlace
 from intake.mailbox import authentication, containers, enquiry, markers, out_of_office, quotes, verdict
 from intake.mailbox.enquiry import Enquiry
 from intake.mailbox.fingerprint import fingerprint
@@ -33,6 +34,14 @@ class Mailbox(Adapter[MailboxSettings]):
     def dedupe_key(self, delivery: Delivery, settings: MailboxSettings) -> str:
         """Message-ID and content: a message seen again is the same, a reused Message-ID is not."""
         return fingerprint(delivery.body)
+
+    def errand(self, delivery: Delivery, settings: MailboxSettings) -> Errand | None:
+        """What the server would not give is asked for once more when somebody replays the event."""
+        facts = delivery.facts
+        if not facts.get("fetch_error") or TRIES not in facts:  # they are counted from a replay on
+            return None
+        place = MessagePlace(settings.key, facts["folder"], facts["uidvalidity"], facts["uid"])
+        return Errand(message=place, patience=5)
 
     def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Bounce | OutOfOffice:
         """What somebody asks, or what a machine says of a mail of ours.

@@ -49,8 +49,9 @@ def _by_password(server: Client, username: str, password: str) -> None:
 
 
 def _by_token(server: Client, username: str, token: Token) -> None:
+    given = token(False)
     try:
-        _xoauth2(server, username, token(False))
+        _xoauth2(server, username, given)
     except LoginError as error:
         if isinstance(error.__context__, IMAPClientAbortError):
             raise

@@ -23,6 +23,7 @@ READ = [
     "/activities", "/activities/1", "/events", f"/events/{NOBODY}", "/sources", "/users", "/runs", "/runs/1",
     "/leads/1/offers", "/rulesets", "/rulesets/1", "/leads/1/attachments", "/attachments/1",
     "/leads/1/consents", "/leads/1/emails", "/emails/1", "/templates", "/templates/contact/preview",
+    "/mailboxes", "/mailboxes/contact", "/alerts",
 ]  # fmt: skip
 WRITE = [
     "/leads", "/leads/1/comments", "/runs", "/runs/1/cancel", "/steps/1/retry", "/steps/1/skip",
@@ -36,6 +37,7 @@ MATRIX = (
     + [("GET", f"/events/{NOBODY}/raw", ("admin", "manager"))]
     + [("POST", f"/events/{NOBODY}/replay", ("admin", "manager"))]
     + [("POST", path, ("admin", "manager")) for path in RULING]
+    + [("POST", f"/mailboxes/contact/{act}", ("admin", "manager")) for act in ("reconcile", "retry")]
     + [("GET", path, ("admin", "manager")) for path in ("/forms", "/forms/contact")]
     + [("GET", f"/imports{path}", ALL) for path in ("", "/1", "/1/preview", "/1/rows", "/1/errors")]
     + [

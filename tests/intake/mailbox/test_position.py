@@ -11,7 +11,9 @@ from sqlalchemy import select
 
 from core import clock, db
 from core.settings import settings
+from intake import journal
 from intake.mailbox import connection, desk, folder, right, watch
+from models.inbound import EventState, InboundEvent
 from models.mailbox import MailboxMessage, MailboxPosition, WatchedMailbox
 from models.source import Source
 from tests.intake.mailbox.watching import (
@@ -27,6 +29,7 @@ from tests.intake.mailbox.watching import (
 )
 from tests.servers.imap import ImapServer
 from tests.servers.port import wait_for
+from worker import executor
 
 
 @pytest.fixture(autouse=True)
@@ -376,3 +379,61 @@ def test_a_comparison_finds_what_was_missed_and_fetches_it(server: ImapServer) -
         }
         assert bodies()[-1] == mail("missed")
         assert sorted(remembered()) == [2, 3, 4]
+
+
+def test_replaying_a_message_that_was_set_aside_fetches_it_again(server: ImapServer) -> None:
+    for n in (1, 2):
+        server.deliver(mail(n))
+    server.bad_uids = {1}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: len(events()) == 2, 10, "they do not come")
+        idles(server)
+    (aside,) = [e for e in events() if "fetch_error" in e.envelope["facts"]]
+    executor.process_event(aside.id)
+    assert stands(aside.id)[0] is EventState.FAILED
+    for bad, wanted in (({1}, EventState.RECEIVED), (set[int](), EventState.PROCESSED)):
+        server.bad_uids = bad
+        with db.unit_of_work() as session:
+            event = session.get_one(InboundEvent, aside.id)
+            if event.state is EventState.FAILED:
+                journal.replay(session, event)
+            event.retry_at = clock.now()
+        executor.process_event(aside.id)
+        assert stands(aside.id)[0] is wanted
+    assert stands(aside.id)[1] is not None
+    assert bodies() == [mail(1), mail(2)]
+    server.renumber()  # it is known by its content now
+    with watching():
+        idles(server)
+    assert len(events()) == 2
+
+
+def test_replaying_one_that_came_in_anew_meanwhile_makes_no_second_lead(server: ImapServer) -> None:
+    server.deliver(mail(1))
+    server.bad_uids = {1}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: len(events()) == 1, 10, "it does not come")
+        idles(server)
+    server.bad_uids = set()
+    server.deliver(mail(1))
+    with watching():
+        wait_for(lambda: len(events()) == 2, 10, "it does not come")
+        idles(server)
+    aside = events()[0]
+    for gone in (False, True):
+        if gone:
+            server.remove(1)
+        with db.unit_of_work() as session:
+            event = session.get_one(InboundEvent, aside.id)
+            event.attempts = 0
+            journal.replay(session, event)
+        executor.process_event(aside.id)
+        assert stands(aside.id)[0] is (EventState.FAILED if gone else EventState.IGNORED)
+
+
+def stands(event_id: str) -> tuple[EventState, int | None]:
+    with db.reading() as session:
+        event = session.get_one(InboundEvent, event_id)
+        return event.state, event.lead_id
