@@ -121,33 +121,28 @@ def test_the_row_does_not_depend_on_order_or_repetition(
         assert call.direction == "inbound"
 
 
-def updates(file: Path) -> tuple[dict[str, Any], CallUpdate]:
-    """A fixture, and what its provider's adapter makes of it."""
-    fixture: dict[str, Any] = json.loads(file.read_text())
-    adapter = calls.BY_NAME[file.parent.name]
-    line = adapter.settings.model_validate(
-        {"key": "main", "provider": adapter.name, "auth_token": "x", **fixture["secret"]}
-    )
-    made = Delivery(
-        body=fixture["body"].encode(),
-        content_type=fixture["headers"]["Content-Type"],
-        received_at=AT,
-        url=fixture["url"],
-    )
-    return fixture, adapter.parse(made, line)
+def updates(file: Path) -> list[CallUpdate]:
+    """What Twilio's adapter makes of a fixture's events, as they came."""
+    fixture = json.loads(file.read_text())
+    adapter = calls.BY_NAME["twilio"]
+    line = adapter.settings.model_validate({"key": "main", "provider": "twilio", **fixture["line"]})
+    return [
+        adapter.parse(
+            Delivery(
+                body=event["body"].encode(),
+                content_type=event["headers"]["Content-Type"],
+                received_at=AT,
+                url=event["url"],
+            ),
+            line,
+        )
+        for event in fixture["events"]
+    ]
 
 
-def fixture_calls() -> dict[str, list[tuple[dict[str, Any], CallUpdate]]]:
-    """Each call of the fixtures, as its events came."""
-    found: dict[str, list[tuple[dict[str, Any], CallUpdate]]] = {}
-    for file in sorted((Path(__file__).parents[1] / "fixtures" / "calls").glob("*/*.json")):
-        if "call" in json.loads(file.read_text()):
-            fixture, update = updates(file)
-            found.setdefault(f"{file.parent.name} {fixture['call']}", []).append((fixture, update))
-    return {name: sorted(events, key=lambda e: int(e[0]["order"])) for name, events in found.items()}
-
-
-FIXTURES = fixture_calls()
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "calls" / "twilio").glob("call_*.json"))
+#: Of longer calls, so many orders; all orders of all calls are tried without a database.
+_ORDERS = 40
 
 
 def view_of(merged: Merged) -> dict[str, Any]:
@@ -167,16 +162,19 @@ def view_of(merged: Merged) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", FIXTURES)
-def test_each_call_of_the_fixtures_is_the_same_call_in_every_order(database: db.Database, name: str) -> None:
+@pytest.mark.parametrize("file", FIXTURES, ids=lambda f: f.stem)
+def test_each_call_of_the_fixtures_is_the_same_row_in_every_order(database: db.Database, file: Path) -> None:
     configure(lines=LINES)
-    events = [update for _, update in FIXTURES[name]]
-    becomes = FIXTURES[name][-1][0]["becomes"]
+    events, becomes = updates(file), json.loads(file.read_text())["becomes"]
+    over = becomes["result"] is not None
     with database.unit_of_work() as session:
         line = source(session, "main", Channel.CALL)
         # Each once, and one of them twice.
-        orders = {order for again in events for order in itertools.permutations([*events, again])}
-        for number, order in enumerate(orders):
+        orders = sorted(
+            {order for again in events for order in itertools.permutations([*events, again])}, key=repr
+        )
+        random.Random(7).shuffle(orders)
+        for number, order in enumerate(orders[:_ORDERS]):
             flags = []
             for update in order:
                 told = replace(update, call_id=f"CA{number}")
@@ -185,7 +183,7 @@ def test_each_call_of_the_fixtures_is_the_same_call_in_every_order(database: db.
             view = view_of(merged)
             assert {field: view[field] for field in becomes} == becomes, [u.event for u in order]
             assert [started for started, _ in flags] == [True, *[False] * len(events)]
-            assert sum(ended for _, ended in flags) == 1
+            assert sum(ended for _, ended in flags) == over
             assert len(merged.call.facts) == len(events)
 
 

@@ -15,7 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from plivo.utils.signature_v3 import construct_post_url, get_signature_v3
 from standardwebhooks import Webhook
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -124,7 +124,7 @@ def accepted_by_sdk(
         signature = names["x-signalwire-signature"]
         return validate_webhook_signature(line["signing_key"], signature, url, body.decode())
     if provider == "twilio":
-        return bool(RequestValidator(line["auth_token"]).validate(url, fields, names["x-twilio-signature"]))
+        return _accepted_by_twilio(url, names, fields, line)
     if provider == "vonage":
         from vonage_jwt import verify_signature
 
@@ -133,6 +133,19 @@ def accepted_by_sdk(
         own = claims["payload_hash"] == hashlib.sha256(body).hexdigest()  # which the SDK leaves to its user
         return own and verify_signature(token, line["signature_secret"])
     return None
+
+
+def _accepted_by_twilio(
+    url: str, names: Mapping[str, str], fields: Mapping[str, str], line: Mapping[str, Any]
+) -> bool:
+    """Which key a key id names is its caller's business in Twilio's SDK too."""
+    told = names.get("x-twilio-webhooks-signature-settings", "")
+    key_id = dict(part.split("=", 1) for part in told.split(",") if part).get("key")
+    token = line.get("shared_keys", {}).get(key_id) if key_id else line["auth_token"]
+    if token is None:
+        return False
+    signature = names["x-twilio-signature"]
+    return bool(RequestValidator(token).validate(url, fields, signature, get_signature_algorithm(told)))
 
 
 _FORMS = ("twilio", "plivo", "signalwire")
