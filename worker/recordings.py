@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -86,7 +87,8 @@ def _content(job: _Job) -> bytes:
     def may(url: str) -> bool:
         return job.adapter.may_fetch(url, job.line)
 
-    content = http.download(how.url, how.headers, may=may, most=MOST_BYTES)
+    headers = {**how.headers, **_signed_in(job)}
+    content = http.download(how.url, headers, may=may, most=MOST_BYTES)
     link = job.adapter.linked(job.said, content)
     if link is not None:
         if not link:
@@ -96,6 +98,20 @@ def _content(job: _Job) -> bytes:
     if not kind.startswith(("audio/", "video/")):
         raise Retry(f"what was answered is no sound but {kind}")
     return content
+
+
+def _signed_in(job: _Job) -> dict[str, str]:
+    """The header of an access token, for providers that want one; asked for anew each time."""
+    entry = job.adapter.sign_in(job.line)
+    if entry is None:
+        return {}
+    try:
+        token = json.loads(http.ask(entry.url, dict(entry.headers), form=entry.form)).get("access_token")
+    except (ValueError, AttributeError):
+        token = None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise Retry("the provider gave no access token")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _failed(job: _Job, words: str, *, over: bool) -> None:

@@ -82,6 +82,10 @@ class CallAdapter(Adapter[L]):
         """How a recording of this address, or id, is fetched at this moment; None where this line may not."""
         return Lookup(said) if self.may_fetch(said, settings) else None
 
+    def sign_in(self, settings: L) -> Lookup | None:
+        """The question whose answer has an `access_token` that recordings are fetched with; None for none."""
+        return None
+
     def linked(self, said: str, content: bytes) -> str | None:
         """The address that was answered in place of the recording; None where it is the recording."""
         return None

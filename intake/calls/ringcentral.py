@@ -3,12 +3,14 @@
 Fields: developers.ringcentral.com, 'Telephony session events' and 'Creating webhooks'. The address is tried
 with a `Validation-Token`; events carry the subscription's `Verification-Token`, and nothing is signed. All
 parties of a call share `telephonySessionId`; a later `sequence` may come first. The end says only whether it
-was missed.
+was missed. Recordings: 'Call recordings' and 'JWT authentication flow'; they need a bearer token.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
@@ -20,9 +22,13 @@ from intake.calls import reading
 from intake.calls.adapter import CallAdapter, Reply, side
 from intake.calls.line import LineSettings
 from intake.delivery import Delivery
+from intake.errand import Lookup
 from intake.text import clean
 from models.call import CallResult
 
+_SIGN_IN = "https://platform.ringcentral.com/restapi/oauth/token"
+_MEDIA = "https://media.ringcentral.com"
+_BY_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _KNOWN = {"setup", "proceeding", "answered", "disconnected", "voicemail"}
 
 
@@ -31,6 +37,11 @@ class RingCentralLine(LineSettings):
 
     provider: Literal["ringcentral"]
     verification_token: SecretStr = Field(min_length=1, description="The subscription's verification token")
+    client_id: str | None = Field(
+        None, pattern="^[A-Za-z0-9_-]{1,100}$", description="The application that fetches recordings"
+    )
+    client_secret: SecretStr | None = Field(None, min_length=1, description="The application's secret")
+    jwt: SecretStr | None = Field(None, min_length=1, description="The JWT credential it signs in with")
 
 
 class RingCentral(CallAdapter[RingCentralLine]):
@@ -51,6 +62,19 @@ class RingCentral(CallAdapter[RingCentralLine]):
             signatures.same(given, settings.verification_token.get_secret_value())
         safe = "".join(c for c in token if c.isascii() and c.isprintable())
         return Reply(headers={"Validation-Token": safe[:500]})
+
+    def recording(self, said: str, settings: RingCentralLine, at: datetime) -> Lookup | None:
+        """Its content, by its id."""
+        if self.sign_in(settings) is None:
+            return None
+        return Lookup(f"{_MEDIA}/restapi/v1.0/account/~/recording/{quote(said, safe='')}/content")
+
+    def sign_in(self, settings: RingCentralLine) -> Lookup | None:
+        """An access token for the JWT credential (RFC 7523)."""
+        if settings.client_id is None or settings.client_secret is None or settings.jwt is None:
+            return None
+        asked = {"grant_type": _BY_JWT, "assertion": settings.jwt.get_secret_value()}
+        return Lookup(_SIGN_IN, signatures.basic(settings.client_id, settings.client_secret), asked)
 
     def verify(self, delivery: Delivery, settings: RingCentralLine) -> None:
         """Raises Refused unless the notification carries the subscription's token."""

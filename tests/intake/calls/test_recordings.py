@@ -139,3 +139,42 @@ def test_without_a_key_telnyx_s_address_is_taken_as_it_is(house: House) -> None:
     house.provider.on("GET", "s3.amazonaws.com", "/bucket/1.mp3", Answer(200, SOUND))
     telnyx_saved(house, "https://s3.amazonaws.com/bucket/1.mp3")
     assert fetched().state is RecordingState.KEPT
+
+
+def ringcentral_recorded(house: House) -> None:
+    party = {"id": "p1", "direction": "Inbound", "from": {"phoneNumber": CALLER}, "to": {"phoneNumber": OURS}}
+    party |= {"status": {"code": "Answered"}, "recordings": [{"id": "64", "active": True}]}
+    body = {
+        "telephonySessionId": "s-1",
+        "sequence": 2,
+        "eventTime": "2026-11-23T18:29:00.000Z",
+        "parties": [party],
+    }
+    line = telephony.LINES["ringcentral"]
+    assert house.tell("ringcentral", {"uuid": "u1", "body": body}, line=line) == 200
+
+
+def test_ringcentral_s_recordings_are_fetched_with_a_token_for_the_jwt(house: House) -> None:
+    token = telephony.LINES["ringcentral"]["verification_token"]
+    line = f"{{key: main, provider: ringcentral, verification_token: {token}, client_id: c1, client_secret: s, jwt: j.w.t}}"
+    house.configure(f"  - {line}")
+    host, place = "media.ringcentral.com", "/restapi/v1.0/account/~/recording/64/content"
+    login = ("POST", "platform.ringcentral.com", "/restapi/oauth/token")
+    house.provider.on(*login, Answer(200, {"error": "no token"}))
+    house.provider.on("GET", host, place, Answer(200, SOUND))
+    ringcentral_recorded(house)
+    assert (fetched().state, fetched().error) == (RecordingState.WAITING, "the provider gave no access token")
+    house.provider.on(*login, Answer(200, {"access_token": "tok", "expires_in": 3600}))
+    with clock.frozen(every(Recording)[0].due_at):
+        assert fetched().state is RecordingState.KEPT
+    asked = house.provider.asked[-2:]
+    assert (asked[0].form["assertion"], asked[0].headers["authorization"][:6]) == ("j.w.t", "Basic ")
+    assert asked[1].headers["authorization"] == "Bearer tok"
+
+
+def test_ringcentral_s_recordings_are_not_fetched_without_access(house: House) -> None:
+    token = telephony.LINES["ringcentral"]["verification_token"]
+    house.configure(f"  - {{key: main, provider: ringcentral, verification_token: {token}}}")
+    ringcentral_recorded(house)
+    assert (fetched().state, "no access to the provider" in fetched().error) == (RecordingState.FAILED, True)
+    assert house.provider.asked == []
