@@ -17,6 +17,9 @@ from intake.forms import body
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+# Of a body that is too large: how much is read all the same, and in which portions.
+_MOST_PASSED, _CHUNK = 8 * 1024 * 1024, 64 * 1024
+
 
 def largest(environ: WSGIEnvironment) -> int:
     """The most bytes of a form's body that we take."""
@@ -69,6 +72,7 @@ def _whole_body(environ: WSGIEnvironment, limit: int) -> bytes:
     try:
         raw: bytes = get_input_stream(environ, max_content_length=limit).read()
     except RequestEntityTooLarge:
+        _let_pass(environ, told)
         raise Refused(f"larger than {limit} bytes", status=413, reason="too_large") from None
     except OSError:
         raise Refused("the body did not arrive whole", status=400, reason="cut_off") from None
@@ -76,3 +80,13 @@ def _whole_body(environ: WSGIEnvironment, limit: int) -> bytes:
         raise Refused("the body did not arrive whole", status=400, reason="cut_off")
     environ["wsgi.input"] = BytesIO()  # nobody waits for more of it
     return raw
+
+
+def _let_pass(environ: WSGIEnvironment, told: int | None) -> None:
+    """Reads on, within bounds: most senders look for an answer only once all is sent."""
+    left = _MOST_PASSED if told is None else min(told, _MOST_PASSED)
+    try:
+        while left > 0 and (part := environ["wsgi.input"].read(min(left, _CHUNK))):
+            left -= len(part)
+    except OSError:
+        return  # it has gone away

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -302,3 +303,13 @@ def test_an_error_of_ours_is_logged_and_answered_without_its_words(
     assert answer.status_code == 500
     assert b"secret" not in answer.data
     assert journalled(database) == 0
+
+
+def test_a_body_that_is_too_large_is_read_before_it_is_refused(client: FlaskClient) -> None:
+    body = BytesIO(b"name=" + b"x" * settings().max_form_bytes)
+    length = len(body.getvalue())
+    answer = client.post(
+        "/in/forms/open", input_stream=body, content_type=URLENCODED, headers={"Content-Length": str(length)}
+    )
+    assert answer.status_code == 413
+    assert body.tell() == length  # a sender that does not listen meanwhile would see a broken connection
