@@ -24,6 +24,7 @@ from api import (
     element_timelines,
     emails,
     events,
+    feed,
     forms,
     imports,
     lines,
@@ -80,6 +81,7 @@ for part in (
     convert,
     products,
     pipelines,
+    feed,
 ):
     v1.register_api(part.resource)
 

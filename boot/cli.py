@@ -19,6 +19,7 @@ _ROOMS = {
     "templates": ("templates",),
     "lines": ("lines",),
     "importing": ("import",),
+    "webhooks": ("webhooks",),
     "people": ("token", "user"),
     "operating": ("failures", "replay", "doctor"),
     "demo": ("demo",),

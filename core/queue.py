@@ -28,6 +28,7 @@ SEND_MAIL = "send_mail"
 PLACE_CALL = "place_call"
 CHECK_LINE = "check_line"
 IMPORT = "import"
+DELIVER = "deliver"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
 QUEUES = {
@@ -39,6 +40,7 @@ QUEUES = {
     PLACE_CALL: "calls",
     CHECK_LINE: "checks",
     IMPORT: "imports",
+    DELIVER: "webhooks",
 }
 
 _MOST_WAITING = 10_000

@@ -14,6 +14,7 @@ from models.consent import ConsentGiven
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person
 from models.deal import Deal
+from models.domain_event import DomainEvent
 from models.inbound import InboundEvent
 from models.lead import Lead
 from models.message import Message
@@ -21,6 +22,7 @@ from models.offer import Offer
 from models.rule import Run, StepRow, Trace
 from models.sla import SlaClock
 from models.timeline import TimelineEntry
+from models.webhook import WebhookDelivery
 
 
 def remove(session: Session, lead_ids: Sequence[int]) -> None:
@@ -34,7 +36,10 @@ def remove(session: Session, lead_ids: Sequence[int]) -> None:
     people = list(session.scalars(select(Lead.person_id).where(Lead.id.in_(ids))))
     runs = select(Run.id).where(Run.lead_id.in_(ids))
     session.execute(delete(StepRow).where(StepRow.run_id.in_(runs)))
-    for table in (Run, Trace, Activity, TimelineEntry, Attachment, ConsentGiven, Offer, SlaClock):
+    for table in (
+        *(Run, Trace, Activity, TimelineEntry, Attachment, ConsentGiven, Offer, SlaClock),
+        *(DomainEvent, WebhookDelivery),
+    ):
         session.execute(delete(table).where(table.lead_id.in_(ids)))
     for kept in (Call, InboundEvent, Deal, Message):
         session.execute(update(kept).where(kept.lead_id.in_(ids)).values(lead_id=None))

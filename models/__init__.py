@@ -12,6 +12,7 @@ from models.consent import ConsentGiven
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
 from models.deal import Deal, DealContact, DealLine, StageStay
+from models.domain_event import DomainEvent, FeedEnd
 from models.form_print import FormPrint
 from models.import_job import Duplicates, ImportJob, ImportRow, ImportState, RowOutcome
 from models.inbound import EventState, InboundEvent
@@ -28,6 +29,7 @@ from models.sla import SlaClock, SlaState
 from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import ApiToken, Role, Team, TeamMember, User
+from models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
 
 __all__ = [
@@ -53,9 +55,12 @@ __all__ = [
     "Deal",
     "DealContact",
     "DealLine",
+    "DeliveryState",
     "Direction",
+    "DomainEvent",
     "Duplicates",
     "EventState",
+    "FeedEnd",
     "FormPrint",
     "ImportJob",
     "ImportRow",
@@ -100,5 +105,7 @@ __all__ = [
     "Trace",
     "User",
     "WatchedMailbox",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WorkspaceRow",
 ]

@@ -25,6 +25,8 @@ class WorkspaceRow(Base):
     sms: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Reasons, currencies, custom fields and what else the CRM is set up with: see crm.catalogue.
     crm: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # The endpoints that are told what happens, with secrets sealed: see rules.webhooks.
+    webhooks: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     ruleset_version_id: Mapped[int | None] = mapped_column(Key)
 
 

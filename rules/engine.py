@@ -18,7 +18,7 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN
 from models.rule import Run, RunState, StepRow, StepState
-from rules import facts, sla, surroundings
+from rules import facts, outbox, sla, surroundings
 from rules.condition import unchecked
 from rules.looking import FEW, Looked
 from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
@@ -105,8 +105,11 @@ def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
 
 
 def _go(reaction: Reaction) -> None:
+    told = []
     while reaction.waiting:
         happening, depth = reaction.waiting.popleft()
+        if happening.trigger != STARTED:
+            told.append(happening)
         if happening.trigger == "lead.created":
             reaction.newborn.add(happening.lead.id)
             reaction.waits = sla.start(reaction.session, happening, reaction.workspace) or reaction.waits
@@ -114,6 +117,7 @@ def _go(reaction: Reaction) -> None:
             sla.attend(reaction.session, happening, reaction.workspace)
         _attend(reaction, happening)
         _look(reaction, happening, depth)
+    outbox.record(reaction.session, told)
 
 
 def _continue(reaction: Reaction, row: StepRow, happening: Happening) -> None:

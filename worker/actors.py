@@ -13,7 +13,7 @@ from dramatiq import Broker, actor
 from core import queue
 from core.errors import Unavailable
 from core.logs import logger
-from worker import dialling, executor, imports, line_checks, mailing, recordings
+from worker import dialling, executor, imports, line_checks, mailing, recordings, webhooks
 
 log = logger(__name__)
 
@@ -21,6 +21,7 @@ log = logger(__name__)
 def declare(broker: Broker, *, threads: int) -> None:
     """Declares the actors on a broker; `threads` is how many the worker has."""
     steps = executor.Executor(max(1, threads // 2))
+    postman = webhooks.Postman(max(1, threads // 4))
 
     table: tuple[tuple[str, Callable[[str], object], int], ...] = (
         (queue.PLACE_CALL, lambda row_id: dialling.place(int(row_id)), 0),
@@ -28,6 +29,7 @@ def declare(broker: Broker, *, threads: int) -> None:
         (queue.GO_ON, lambda row_id: executor.go_on(int(row_id)), 5),
         (queue.RUN_STEP, lambda row_id: steps.run_step(int(row_id)), 10),
         (queue.SEND_MAIL, lambda row_id: mailing.send(int(row_id)), 10),
+        (queue.DELIVER, lambda _: postman.deliver(), 15),
         (queue.FETCH_RECORDING, lambda row_id: recordings.fetch(int(row_id)), 20),
         (queue.CHECK_LINE, lambda row_id: line_checks.check(int(row_id)), 20),
         (queue.IMPORT, lambda row_id: imports.advance(int(row_id)), 30),

@@ -31,7 +31,7 @@ from intake.imports.row import Row
 from models.import_job import AT_WORK, ImportJob, ImportRow, ImportState, RowOutcome
 from models.timeline import TimelineEntry
 from models.user import User
-from rules import engine
+from rules import engine, outbox
 from rules.assignment import ladder
 from worker import import_undo
 from worker.import_undo import LEASE
@@ -209,6 +209,8 @@ def _write(session: Session, seen: ImportJob, rows: list[Row], holder: str, *, c
         for one in brought:
             _route(session, job, one, here)
     session.flush()
+    if not job.rules:
+        outbox.record(session, [h for one in brought for h in one.happenings], quiet=True)
     _keep(session, job, rows, found, brought)
     job.position += len(rows)
     job.tries, job.error = 0, ""

@@ -21,6 +21,7 @@ from worker import (
     lost_calls,
     reconciling,
     recordings,
+    webhooks,
 )
 from worker.sweeper import Sweeper
 
@@ -77,6 +78,7 @@ def run(stop: threading.Event) -> None:
         (1.0, sweeper.calls),
         (5.0, sweeper.recordings),
         (5.0, sweeper.imports),
+        (1.0, sweeper.webhooks),
         (30.0, lost_calls.close),
         (30.0, dialling.give_up),
         (5.0, call_outcomes.tell),
@@ -85,6 +87,7 @@ def run(stop: threading.Event) -> None:
         (60.0, line_checks.plan),
         (5.0, sweeper.lines),
         (60.0, alerts.look),
+        (600.0, webhooks.forget),
         (1.0, clockwork.activities),
         (1.0, clockwork.cron_rules),
         (1.0, clockwork.first_answers),

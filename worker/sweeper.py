@@ -13,7 +13,7 @@ from models.inbound import InboundEvent
 from models.message import Message
 from models.rule import StepRow, StepState
 from rules import runs
-from worker import dialling, line_checks, mailing, recordings
+from worker import dialling, line_checks, mailing, recordings, webhooks
 
 #: Events younger than this are still on their way through the doorbell.
 _PATIENCE = timedelta(seconds=1)
@@ -70,6 +70,10 @@ class Sweeper:
     def lines(self) -> int:
         """Rings for lines that are to be checked; says for how many."""
         return self._ring(queue.CHECK_LINE, line_checks.due())
+
+    def webhooks(self) -> int:
+        """Rings for webhooks that are to be delivered; says for how many."""
+        return self._ring(queue.DELIVER, webhooks.due(clock.now()))
 
     def imports(self) -> int:
         """Rings for imports that are to be taken on; says for how many."""

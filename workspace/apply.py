@@ -70,6 +70,8 @@ def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list
         changes.append(Change("change" if row.sms else "add", "sms", differing if row.sms else ()))
         row.sms = dict(stored["sms"])
     changes += crm_apply.apply(session, row, checked.file, stored)
+    if stored.get("webhooks") is not None:
+        changes += _webhooks(row, stored["webhooks"])
     if stored.get("rules") is not None:
         changes += _rules(session, row, stored, by, why)
     if changes:
@@ -239,6 +241,21 @@ def _sources(session: Session, part: str, channel: Channel, wanted: Sequence[dic
         if source.active and key not in {s["key"] for s in wanted}:
             source.active = False
             changes.append(Change("remove", f"{one} {key}"))
+    return changes
+
+
+def _webhooks(row: WorkspaceRow, wanted: Sequence[dict[str, Any]]) -> list[Change]:
+    standing = {e["key"]: e for e in row.webhooks}
+    changes = []
+    for endpoint in wanted:
+        before = standing.pop(endpoint["key"], None)
+        if before is None:
+            changes.append(Change("add", f"webhook {endpoint['key']}"))
+        elif differing := _differing(before, endpoint):
+            changes.append(Change("change", f"webhook {endpoint['key']}", differing))
+    changes += [Change("remove", f"webhook {key}") for key in standing]
+    if changes:
+        row.webhooks = [dict(endpoint) for endpoint in wanted]
     return changes
 
 

@@ -37,6 +37,7 @@ def export(session: Session) -> dict[str, Any]:
     document["templates"] = [t.settings for t in session.scalars(select(Template).order_by(Template.key))]
     document |= crm_export.parts(session, row)
     document["sla"], document["sms"] = row.sla, row.sms
+    document["sla"], document["sms"], document["webhooks"] = row.sla, row.sms, row.webhooks
     if row.ruleset_version_id is not None:
         version = session.get_one(RulesetVersion, row.ruleset_version_id)
         document["rules"], document["tests"] = version.rules, version.tests

@@ -30,6 +30,7 @@ from rules.expectation import RuleTest
 from rules.letter import TemplateSettings
 from rules.sla import PolicySettings
 from rules.sms import SmsSettings
+from rules.webhooks import WebhookSettings
 from workspace.crm_parts import PipelineEntry, ProductEntry
 
 
@@ -147,6 +148,7 @@ class WorkspaceFile(_Part):
     fields: list[CustomField] | None = Field(None, description="Fields of your own")
     numbers: Numbers | None = Field(None, description="How numbers are written")
     sms: SmsSettings | None = Field(None, description="How text messages are sent")
+    webhooks: list[WebhookSettings] | None = Field(None, description="Who is told what happens")
     sla: list[PolicySettings] | None = Field(None, description="How soon somebody answers")
     rules: list[Any] | None = Field(None, description="What is to happen when; see rules.schema")
     tests: list[RuleTest] | None = Field(None, description="What the rules are tried with before they count")

@@ -18,6 +18,7 @@ IDENTITIES = {
     "lines": "key",
     "templates": "key",
     "sla": "key",
+    "webhooks": "key",
     "territories": "key",
     "pipelines": "key",
     "products": "sku",

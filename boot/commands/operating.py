@@ -20,6 +20,7 @@ from models.alert import Alert
 from models.inbound import EventState, InboundEvent
 from models.lease import Lease
 from models.source import Channel, Source
+from rules import redelivery
 from worker.schedule import NAME as SCHEDULER
 
 _REPLAYABLE = (EventState.FAILED, EventState.IGNORED, EventState.QUARANTINED)
@@ -147,6 +148,7 @@ def _looks_inside() -> list[tuple[str, str]]:
             .where(Alert.open_key.is_not(None), Alert.kind == "silence")
         ).all()
         states = {(Channel.EMAIL, one.key): one.trouble for one in report.of_all(session)}
+        off = redelivery.disabled(session)
     leads = lease is not None and lease.expires_at > now
     age = (now - waiting).total_seconds() if waiting else 0
     found = [
@@ -155,6 +157,7 @@ def _looks_inside() -> list[tuple[str, str]]:
         ("failures", f"{failed} events failed: see 'portaria failures'" if failed else ""),
     ]
     found += [(f"silence of {key}", words) for key, words in quiet]
+    found += [(f"webhook {key}", f"is disabled: {why}") for key, why in off.items()]
     found += [(f"{s.channel.value} {s.key}", s.problem or states.get((s.channel, s.key), "")) for s in known]
     return found
 

@@ -39,6 +39,11 @@ MATRIX = (
     + [("POST", path, ("admin", "manager")) for path in RULING]
     + [("POST", f"/mailboxes/contact/{act}", ("admin", "manager")) for act in ("reconcile", "retry")]
     + [("GET", path, ("admin", "manager")) for path in ("/forms", "/forms/contact")]
+    + [("GET", path, ALL) for path in ("/feed", "/webhooks", "/webhook-deliveries")]
+    + [
+        ("POST", path, ("admin", "manager"))
+        for path in ("/webhooks/contact/enable", "/webhooks/contact/replay", "/webhook-deliveries/1/replay")
+    ]
     + [("GET", f"/imports{path}", ALL) for path in ("", "/1", "/1/preview", "/1/rows", "/1/errors")]
     + [
         ("POST", f"/imports{path}", ("admin", "manager"))
