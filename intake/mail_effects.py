@@ -116,7 +116,9 @@ def _enquiry(passage: Passage, submission: Submission, mail: MailFacts) -> Captu
     """A new conversation. An address in Reply-To alone opens nobody's lead: anybody can write it there."""
     session = passage.session
     own = mail.sender.address.lower() in (address.lower() for address in submission.emails)
-    vouched = own or _colleague(session, mail) is not None
+    # What the workspace maps by itself, it has declared to be other people's words.
+    mapped = "notification" in submission.extra
+    vouched = own or mapped or _colleague(session, mail) is not None
     captured = passage.capture(submission, on_known=None if vouched else "new")
     message = threads.received(
         session, captured.lead, mail, event_id=passage.event.id, mailbox=passage.source.key

@@ -11,23 +11,36 @@ from core.errors import Invalid
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "background", "poster", "cite", "data"})
 _HARMLESS_START = re.compile(r"(https?://[^/?#{]+[/?#]|mailto:|tel:|cid:|[/?#])", re.IGNORECASE)
 _PLACE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_UNQUOTED = re.compile(r"<[a-z][^<>]*=\s*[^\s\"'<>]*\{\{", re.IGNORECASE)
-_IN_TAG = re.compile(r"<(/?[a-z!?][^<>\"']*|/?)\{\{", re.IGNORECASE)
+_TAG = re.compile(r"<[a-z/!?]|<(?=\{\{)", re.IGNORECASE)
 _RUNNING = frozenset({"script", "style", "iframe", "object", "embed", "form", "base", "meta", "svg", "math"})
 
 
 def check(text: str) -> None:
     """Raises Invalid for a value where it could be more than text, and for what no mail reader runs."""
-    if _UNQUOTED.search(text):
-        raise Invalid('a value inside an attribute stands in quotes, such as alt="{{ lead.name }}"')
-    if _IN_TAG.search(text):
-        raise Invalid(
-            "a value may stand in text or inside quotes, not as the name of an element or attribute"
-        )
     # A filter's options hold quotes of their own, so each value is one plain word here.
+    plain = _PLACE.sub("{{}}", text)
+    if _stands_bare(plain):
+        raise Invalid('a value stands in text, or in an attribute in quotes, such as alt="{{ lead.name }}"')
     reader = _Reader()
-    reader.feed(_PLACE.sub("{{}}", text))
+    reader.feed(plain)
     reader.close()
+
+
+def _stands_bare(text: str) -> bool:
+    """Whether a value stands inside of a tag and outside of quotes. Quotes count only behind an '='."""
+    at = 0
+    while (found := _TAG.search(text, at)) is not None:
+        at = found.end()
+        before = ""
+        while at < len(text) and text[at] != ">":
+            if text.startswith("{{", at):
+                return not text.startswith("<!--", found.start())  # comments are looked at by the reader
+            if text[at] in "\"'" and before == "=":
+                end = text.find(text[at], at + 1)
+                at = len(text) if end < 0 else end
+            before = before if text[at : at + 1].isspace() else text[at : at + 1]
+            at += 1
+    return False
 
 
 class _Reader(HTMLParser):

@@ -25,6 +25,7 @@ from intake.mailbox.fingerprint import fingerprint
 from models.inbound import EventState
 from rules import runs
 from rules.order import MailOrder
+from worker import mailing
 from worker.outbound import smtp, webhook
 
 log = logger(__name__)
@@ -204,6 +205,8 @@ class Executor:
             STEPS.labels(job.kind, "done").inc()
             with db.unit_of_work() as session:
                 runs.done(session, job, words, answer)
+                if isinstance(job.order, MailOrder):
+                    mailing.note_copy(session, job.order)
 
     def _failed(self, job: runs.Job, error: Exception, *, retry: bool) -> None:
         STEPS.labels(job.kind, "retry" if retry else "failed").inc()

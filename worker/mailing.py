@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, db
@@ -14,11 +14,12 @@ from core.ids import new_id
 from core.logs import logger
 from crm import attachments, messages, workspace
 from models.lead import Lead
-from models.message import Message, MessageState
+from models.message import Direction, Message, MessageState
 from rules import engine
 from rules.order import MailFile, MailOrder
 from rules.runs import LEASE, WAITS
 from worker.outbound import smtp
+from worker.outbound.account import account_for
 
 log = logger(__name__)
 
@@ -98,6 +99,17 @@ def order_of(session: Session, row: Message) -> MailOrder:
     )
 
 
+def note_copy(session: Session, order: MailOrder) -> None:
+    """Notes that a copy of this mail, which has gone out, is to be laid down, where its mailbox says so."""
+    box = account_for(order.mailbox).mailbox
+    if box is not None and box.sent_folder is not None:
+        session.execute(
+            update(Message)
+            .where(Message.direction == Direction.OUT, Message.effect_key == order.message_id)
+            .values(file_at=clock.now(), mailbox=box.key)
+        )
+
+
 def _held(session: Session, claim: Claim) -> Message | None:
     """The row, and before it its lead's: whoever reacts to what happens to a lead has that first."""
     lead_id = session.scalar(select(Message.lead_id).where(Message.id == claim.message_id))
@@ -119,6 +131,8 @@ def _sent(claim: Claim, words: str) -> None:
         row = _held(session, claim)
         if row is not None:
             happened = messages.sent(session, row, words=words)
+            session.flush()
+            note_copy(session, claim.order)
             engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
 
 
