@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from core import clock, db
+from core.errors import Quarantined
 from core.settings import settings
 from crm import compose, reachability, thread_token
 from crm.compose import Draft
@@ -287,7 +288,12 @@ class Machine(Mailbox):
         self.told = told
 
     def parse(self, delivery: Delivery, settings: Any) -> Any:
-        found = super().parse(delivery, settings)
+        try:
+            found: Any = super().parse(delivery, settings)
+        except Quarantined as verdict:
+            found = verdict.submission
+        if isinstance(found, Bounce | OutOfOffice):
+            found = found.submission
         assert isinstance(found, Submission)
         assert found.mail is not None
         if "until" in self.told:
@@ -421,3 +427,63 @@ def test_a_conversation_goes_on_where_its_lead_was_merged() -> None:
         mine.status, mine.merged_into_id = LeadStatus.MERGED, other.id
         other_id = other.id
     assert arrive(raw(In_Reply_To=sent.message_id)).lead_id == other_id
+
+
+REPORT = """Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: text/plain
+
+Your message could not be delivered.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.client.test
+
+Final-Recipient: rfc822; maria@client.test
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: {}
+Subject: Hello Maria Souza
+--b--
+"""
+
+
+def test_a_server_s_own_report_is_read_as_one() -> None:
+    lead_id, sent = welcomed()
+    head = b"From: MAILER-DAEMON@mx.client.test\r\nTo: sales@acme.test\r\nSubject: Undelivered\r\n"
+    head += b"Return-Path: <>\r\nMessage-ID: <dsn@mx.client.test>\r\n"
+    done = arrive(head + REPORT.format(sent.message_id).replace("\n", "\r\n").encode())
+    assert (done.state, done.lead_id) == (EventState.PROCESSED, lead_id)
+    assert row(lead_id).tags == ["unreachable"]
+
+
+def test_what_one_of_us_answers_from_another_program_is_the_first_answer() -> None:
+    lead_id, sent = welcomed()
+    mail = raw(
+        From="Ana <ana@acme.test>", To="maria@client.test", Cc="sales@acme.test", References=sent.message_id
+    )
+    done = arrive(mail)
+    assert (done.state, done.lead_id, leads()) == (EventState.PROCESSED, lead_id, [lead_id])
+    found = row(lead_id)
+    assert found.first_response_at is not None
+    assert not found.unanswered
+    assert kinds(lead_id)[-1] == "mail_sent"
+    assert found.tags == []
+
+
+def test_the_trusted_host_s_word_decides_and_nobody_else_s() -> None:
+    configure(WORKSPACE + MAILBOX % ", authserv_id: mx.acme.test", rules=RULES)
+    lead_id, sent = welcomed()
+    verdict = "%s; dmarc=%s header.from=client.test"
+    own = arrive(raw(In_Reply_To=sent.message_id, Authentication_Results=verdict % ("mx.acme.test", "fail")))
+    assert own.state is EventState.QUARANTINED
+    other = arrive(
+        raw(In_Reply_To=sent.message_id, Authentication_Results=verdict % ("mx.evil.test", "fail"))
+    )
+    assert other.lead_id == lead_id
+    assert (release(own).state, event(own.id).lead_id) == (EventState.PROCESSED, lead_id)
