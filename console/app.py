@@ -13,6 +13,8 @@ from console import (
     attachments,
     auth,
     calling,
+    completion,
+    crm,
     forms,
     headers,
     imports,
@@ -73,6 +75,14 @@ pages.add_url_rule(f"{_LEAD}/write", "write", write.form)
 pages.add_url_rule(f"{_LEAD}/write", "write_post", write.post, methods=["POST"])
 pages.add_url_rule(_FILE, "attachment", attachments.download_one)
 pages.add_url_rule(_RECORDING, "recording", attachments.hear)
+pages.add_url_rule(f"{_LEAD}/complete", "complete", completion.complete)
+pages.add_url_rule(f"{_LEAD}/complete", "complete_post", completion.complete_post, methods=["POST"])
+pages.add_url_rule("/contacts", "contacts", crm.all_contacts)
+pages.add_url_rule("/companies", "companies", crm.all_companies)
+pages.add_url_rule("/deals", "deals", crm.board)
+for _plural, _kind in (("contacts", "contact"), ("companies", "company"), ("deals", "deal")):
+    _one = f"/{_plural}/<int(max={leads.LARGEST_ID}):row_id>"
+    pages.add_url_rule(_one, _kind, partial(crm.one, _kind))
 pages.add_url_rule("/forms", "forms", forms.all_forms)
 pages.add_url_rule("/new-form", "form_new", forms.edit)
 pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"])

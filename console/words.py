@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -209,6 +210,13 @@ def actor(name: str, users: Mapping[int, str]) -> str:
     return "Portaria" if name == "service" else name
 
 
+def money(amount: Decimal) -> str:
+    """An amount with its thousands apart, and with two places at least."""
+    short = amount.normalize()
+    places = max(2, -int(short.as_tuple().exponent))
+    return f"{amount:,.{places}f}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
@@ -222,6 +230,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         lasted,
         mailto,
         moment,
+        money,
         preview,
         saw,
         status,

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import Invalid
+from core.ids import new_id
 from crm import deals, leads, workspace
 from models.deal import Deal
 from models.lead import LeadStatus
@@ -20,7 +21,7 @@ MADE = "  - {name: c, on: lead.created, do: [assign: {team: inbound}, %s]}\n"
 
 def moved(session: Session, deal: Deal, to: str) -> None:
     happened = deals.change_stage(session, deal, to, actor="user:1")
-    engine.react(session, happened, workspace=workspace.load(session), event_id=f"moved-{to}")
+    engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
 
 
 def test_a_rule_converts_a_lead_and_others_follow_the_deal_to_its_end(session: Session) -> None:
@@ -67,7 +68,7 @@ def test_steps_make_a_deal_of_an_open_lead_and_move_it(session: Session) -> None
         100,
     )
     happened = leads.add_tag(session, lead, "no", actor="user:1")
-    engine.react(session, happened, workspace=workspace.load(session), event_id="tagged")
+    engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
     assert deal.state is StageGroup.LOST
     assert {r.state for r in session.scalars(select(Run))} == {RunState.DONE}
 
