@@ -81,19 +81,24 @@ def test_alerts_stand_at_the_top_and_what_is_over_at_the_end(
         form = session.scalars(select(Source).where(Source.channel == Channel.FORM)).first()
         assert form is not None
         session.add(SourceHour(source_id=form.id, hour=clock.now(), deliveries=12))
-        for words, ended in (("Contact is quiet: nothing for 3.0 days", None), ("An old one", clock.now())):
+        for words, ended, chance in (
+            ("Contact is quiet: nothing for 3.0 days", None, 0.0001),
+            ("Another is quiet, for a year", None, 0.0),
+            ("An old one", clock.now(), 0.0001),
+        ):
             session.add(
                 Alert(
                     kind="silence",
                     source_id=form.id,
                     words=words,
-                    numbers={"chance": 0.0001},
+                    numbers={"chance": chance},
                     began_at=clock.now(),
                     ended_at=ended,
                 )
             )
     page = ana.get("/ways-in").text
     assert "by chance once in 10000 times" in page
+    assert "by chance less than once in a million times" in page
     assert page.index("Contact is quiet") < page.index("Sales &lt;b&gt;") < page.index("An old one")
     assert "12 in the last weeks" in page
 
