@@ -5,16 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import Quarantined, Unreadable
-from crm.mail_facts import Bounce, OutOfOffice
-from crm.submission import Submission
-from intake import files
-from intake.delivery import Delivery
-from intake.mailbox.adapter import Mailbox
+from intake.mail_trial import told
 from intake.mailbox.settings import MailboxSettings
 
 FOLDER = Path(__file__).parent.parent / "tests" / "fixtures" / "email"
@@ -64,61 +58,6 @@ def _case(path: Path) -> Case:
     # Who says nothing of a verdict expects an enquiry.
     expected.setdefault("verdict", "enquiry")
     return Case(path.stem, expected, told(path.read_bytes(), settings))
-
-
-def told(raw: bytes, settings: MailboxSettings) -> dict[str, Any]:
-    """What the adapter makes of the mail, as plain values."""
-    delivery = Delivery(raw, "message/rfc822", datetime(2026, 11, 24, tzinfo=UTC))
-    try:
-        found = Mailbox().parse(delivery, settings)
-    except Unreadable as error:
-        return {"verdict": "failed", "reason": str(error)}
-    except Quarantined as error:
-        kept = error.submission if isinstance(error.submission, Submission) else None
-        kind = kept.mail.automatic if kept and kept.mail else None
-        return {"verdict": "quarantine", "reason": str(error), "kind": kind and kind.value}
-    if isinstance(found, Bounce):
-        recipients = [f"{r.address} {r.action} {r.status}".strip() for r in found.recipients]
-        return {
-            "verdict": "bounce",
-            "reason": found.reason,
-            "recipients": recipients,
-            "original_message_id": found.original_message_id,
-        }
-    if isinstance(found, OutOfOffice):
-        return {
-            "verdict": "out_of_office",
-            "reason": found.reason,
-            "until": found.until and found.until.isoformat(),
-            "original_message_id": found.original_message_id,
-        }
-    return _enquiry(found, settings)
-
-
-def _enquiry(found: Submission, settings: MailboxSettings) -> dict[str, Any]:
-    auth = found.mail.authentication if found.mail else None
-    kept = files.sorted_out(found.files, settings, "0")
-    return {
-        "verdict": "enquiry",
-        "name": found.name,
-        "emails": list(found.emails),
-        "phones": list(found.phones),
-        "company": found.company,
-        "title": found.title,
-        "message": found.message,
-        "fields": dict(found.fields),
-        "attachments": found.extra.get("attachments", []),
-        "files": [f.name for f in kept if f.place],
-        "found": {
-            "phones": list(found.found.phones),
-            "company": found.found.company,
-            "role": found.found.role,
-        },
-        "forwarded_by": found.extra.get("forwarded_by"),
-        "note": found.extra.get("forwarding_note"),
-        "closed": found.extra.get("closed"),
-        "auth": {"spf": auth.spf, "dkim": auth.dkim, "dmarc": auth.dmarc} if auth else None,
-    }
 
 
 def table(of: list[Case]) -> str:

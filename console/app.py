@@ -19,6 +19,7 @@ from console import (
     headers,
     imports,
     leads,
+    mails,
     problems,
     quarantine,
     sign_in,
@@ -83,6 +84,10 @@ pages.add_url_rule("/deals", "deals", crm.board)
 for _plural, _kind in (("contacts", "contact"), ("companies", "company"), ("deals", "deal")):
     _one = f"/{_plural}/<int(max={leads.LARGEST_ID}):row_id>"
     pages.add_url_rule(_one, _kind, partial(crm.one, _kind))
+pages.add_url_rule("/mails/<uuid:event_id>", "mail", mails.one)
+pages.add_url_rule("/mails/<uuid:event_id>/body", "mail_body", mails.body)
+pages.add_url_rule("/mails/<uuid:event_id>/parts/<int(max=1000):number>", "mail_part", mails.part)
+pages.add_url_rule("/mails/<uuid:event_id>/source", "mail_source", mails.source)
 pages.add_url_rule("/forms", "forms", forms.all_forms)
 pages.add_url_rule("/new-form", "form_new", forms.edit)
 pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"])

@@ -29,10 +29,35 @@ def basic_headers(response: Response) -> Response:
     return response
 
 
+def with_frame(page: str) -> Response:
+    """A page of ours with a frame in it that holds something of ours, too."""
+    response = Response(page)
+    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-src 'self'"
+    return response
+
+
+def framed(document: str, *, pictures: bool) -> Response:
+    """What somebody else wrote, for a frame of ours: no script, no form, nothing fetched unasked."""
+    response = Response(document)
+    response.headers["Content-Security-Policy"] = "; ".join(
+        (
+            "default-src 'none'",
+            "style-src 'unsafe-inline'",
+            f"img-src data:{' https: http:' if pictures else ''}",
+            "form-action 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+            "sandbox allow-popups allow-popups-to-escape-sandbox",
+        )
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 def page_headers(response: Response) -> Response:
     """For the console's answers: no script, nothing from elsewhere, no frame, and no copy in a cache."""
     basic_headers(response)
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
     if request.endpoint != "console.static":
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from console import auth, example, queries
 from core import db
 from core.errors import NotFound
-from crm import attachments, consents
+from crm import attachments, consents, found
 from crm.call_orders import is_placed
 from crm.call_outcomes import OUTCOMES
 from intake import calling
@@ -82,6 +82,7 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             users=queries.names(session, _user_ids(entries)),
             files=attachments.of_lead(session, lead.id),
             consents=consents.of_lead(session, lead.id),
+            found=found.marked(lead),
             why=explain(session, lead.id) or [],
         )
 

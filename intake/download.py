@@ -12,7 +12,12 @@ from core import storage
 
 def as_attachment(place: str, name: str) -> Response:
     """The file, under its sender's name (RFC 6266, RFC 8187)."""
-    answer = Response(storage.get(place), mimetype="application/octet-stream")
+    return content(storage.get(place), name)
+
+
+def content(given: bytes, name: str) -> Response:
+    """The same for content at hand."""
+    answer = Response(given, mimetype="application/octet-stream")
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
     answer.headers["Content-Disposition"] = (
         f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

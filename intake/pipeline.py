@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock, secrets
-from core.errors import Invalid, PortariaError, Quarantined, Unavailable, Unreadable
+from core.errors import Invalid, NotFound, PortariaError, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
 from crm import attachments, consents, workspace
 from crm.contact_points import phone_number
@@ -27,7 +27,7 @@ from intake.mailbox.settings import MailboxSettings
 from intake.passage import Passage
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
-from models.source import Source
+from models.source import Channel, Source
 from models.timeline import TimelineEntry
 from models.user import User
 from models.workspace import WorkspaceRow
@@ -174,6 +174,18 @@ def _settings(session: Session, source: Source, adapter: Adapter[Any]) -> Any:
         here = {"country": settings.country or workspace.load(session).country}
         settings = settings.model_copy(update=here | {"colleagues": (*settings.colleagues, *users)})
     return settings
+
+
+def mailbox(session: Session, key: str) -> MailboxSettings:
+    """A mailbox's settings, opened. Raises NotFound, or Unavailable where they cannot be."""
+    source = session.scalars(
+        select(Source).where(Source.channel == Channel.EMAIL, Source.key == key, Source.active)
+    ).first()
+    if source is None:
+        raise NotFound(f"there is no mailbox '{key}'")
+    found = _settings(session, source, ADAPTERS[Mailbox.name])
+    assert isinstance(found, MailboxSettings)  # noqa: S101  the adapter's own
+    return found
 
 
 def line_of(session: Session, source: Source) -> tuple[calls.CallAdapter[Any], calls.LineSettings]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
+from pathlib import Path
 
 import click
 
 from boot.commands.configuration import begin
 from core import db
 from core.errors import Invalid, Unavailable
+from intake import mail_trial, pipeline
 from intake.mailbox import desk, report
 from intake.mailbox.report import MailboxReport
 
@@ -120,6 +122,30 @@ def _awaited(asked: dict[str, datetime], seconds: float) -> list[MailboxReport]:
 
 def _said(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "never"
+
+
+@mailboxes.command("try")
+@click.argument("key")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def attempt(key: str, file: Path, as_json: bool) -> None:
+    """Show what a mail would become, with the mailbox's mappings. Nothing is written.
+
+    \b
+    Example: portaria mailboxes try sales mail.eml
+    """
+    begin()
+    with db.reading() as session:
+        settings = pipeline.mailbox(session, key)
+    found = mail_trial.told(file.read_bytes(), settings)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, default=str))
+        return
+    for name, value in found.items():
+        if value not in (None, "", [], {}):
+            click.echo(
+                f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+            )
 
 
 COMMANDS = (mailboxes,)
