@@ -6,24 +6,29 @@ from datetime import datetime
 from typing import Self
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from api import auth
+from api.body import Line as Words
 from api.call_order import CallOrder
+from api.leads import Lead
 from api.paging import Page, page
 from api.parameters import Line, PageQuery, RowId, RowPath, e164
 from api.resource import answer, group, refused
 from core import db
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
+from crm import ringing
 from crm.call_view import legs
-from intake import download
+from intake import download, taking
 from models.call import Call as CallRow
 from models.call import CallResult
 from models.call_order import CallOrder as OrderRow
 from models.recording import Recording as RecordingRow
 from models.recording import RecordingState
 from models.source import Source
+from models.user import User
 
 resource = group("calls", "Telephone calls")
 #: What a call is shown with.
@@ -44,6 +49,17 @@ class CallQuery(PageQuery):
         None, description="Either end, in E.164 or as dialled in the workspace's country"
     )
     lead: RowId | None = None
+    deal: RowId | None = None
+    contact: RowId | None = None
+    ringing: bool | None = Field(None, description="true: calls that ring and that nobody has answered")
+
+
+class Taker(BaseModel):
+    """Who takes the call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Words = Field(min_length=3, description="E-mail address of a user")
 
 
 class Recording(BaseModel):
@@ -96,6 +112,7 @@ class Call(BaseModel):
     )
     order: CallOrder | None = Field(description="How it was placed; null for a call that was not placed here")
     lead_id: int | None
+    deal_id: int | None
     contact_id: int | None
 
     @classmethod
@@ -138,6 +155,7 @@ class Call(BaseModel):
             closed_reason=row.closed_reason,
             order=CallOrder.of(row.order, call=row),
             lead_id=row.lead_id,
+            deal_id=row.deal_id,
             contact_id=row.contact_id,
         )
 
@@ -150,6 +168,12 @@ def list_calls(query: CallQuery) -> Response:
         chosen = chosen.where(CallRow.source_id.in_(select(Source.id).where(Source.key == query.line)))
     if query.lead is not None:
         chosen = chosen.where(CallRow.lead_id == query.lead)
+    if query.deal is not None:
+        chosen = chosen.where(CallRow.deal_id == query.deal)
+    if query.contact is not None:
+        chosen = chosen.where(CallRow.contact_id == query.contact)
+    if query.ringing:
+        chosen = chosen.where(*ringing.under_way())
     with db.reading() as session:
         if query.phone is not None:
             number = e164(session, query.phone)
@@ -166,6 +190,20 @@ def get_call(path: RowPath) -> Response:
         if row is None:
             raise NotFound("there is no such call")
     return answer(Call.of(row))
+
+
+@resource.post("/calls/<row:id>/take", responses={200: Lead, **refused(400, 404, 409, 413, 415)})
+def take_call(path: RowPath, body: Taker) -> Response:
+    """The lead of a call that rings, made now if there is none; it is the user's where nobody has it."""
+    with db.unit_of_work() as session:
+        row = session.get(CallRow, path.id)
+        if row is None:
+            raise NotFound("there is no such call")
+        user = session.scalars(select(User).where(User.email == body.user.lower(), User.active)).first()
+        if user is None:
+            raise Invalid("some values are not acceptable", {"/user": "is no user"})
+        lead = Lead.of(taking.take(session, row, user, actor=auth.caller().actor))
+    return answer(lead)
 
 
 @resource.get("/recordings/<row:id>", responses={**refused(404)})

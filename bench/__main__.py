@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import crm, drain, email_corpus, forms, idle, intake, limits, mailbox, past, rules
+from bench import calls, crm, drain, email_corpus, forms, idle, intake, limits, mailbox, past, rules
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
 from bench.sqlite_store import Sqlite
 from bench.store import Store
 
-NAMES = ("intake", "forms", "idle", "drain", "past", "mailbox", "rules", "crm")
+NAMES = ("intake", "forms", "calls", "idle", "drain", "past", "mailbox", "rules", "crm")
 #: Measures nothing, and is not run with the others: how many mails are understood.
 CORPUS = "email-corpus"
 
@@ -58,6 +58,9 @@ def main() -> None:
                     forms.measure(report, store, made, quick=asked.quick)
             elif name == "crm":
                 crm.measure(report, store, quick=asked.quick)
+            elif name == "calls":
+                with generator() as made:
+                    calls.measure(report, store, made, quick=asked.quick)
             elif name == "idle":
                 idle.measure(report, store, quick=asked.quick)
             elif name == "past":

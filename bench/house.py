@@ -60,18 +60,38 @@ _OTHER_RULE = """
 RULES = 20
 
 
-def workspace(*, mail: bool) -> str:
-    """Twenty rules, of which two apply to each enquiry, and a third that writes to it where `mail`."""
+_LINES = """lines:
+  - {key: plain, provider: generic, secret: "a secret of the bench's own", numbers: ["+551140000000"]}
+  - key: asking
+    provider: generic
+    secret: "a secret of the bench's own"
+    numbers: ["+551140000001"]
+    team: inbound
+    connect: {fallback: "+551140009999"}
+"""
+
+
+def workspace(*, mail: bool, lines: bool = False) -> str:
+    """Twenty rules, of which two apply to each enquiry, and a third that writes to it where `mail`; with
+    `lines`, two telephone lines and people who have telephones."""
     rules = [_WORKSPACE, *([_MAIL_RULE] if mail else [])]
     others = RULES - 2 - mail
+    if lines:
+        rules[0] = rules[0].replace("name: Ana}", "name: Ana, phone: '+5511999990001'}")
+        rules[0] = rules[0].replace("rules:\n", f"{_LINES}rules:\n")
     return "".join([*rules, *(_OTHER_RULE.format(n, 1000 + n) for n in range(others))])
 
 
 @contextmanager
-def house(store: Store, *, mail: bool = False, smtp_url: str = "", more: str = "") -> Iterator[Service]:
+def house(
+    store: Store, *, mail: bool = False, smtp_url: str = "", more: str = "", lines: bool = False
+) -> Iterator[Service]:
     """The service, prepared and not yet started, on an empty database; ended and removed with the block."""
     service = Service(
-        workspace(mail=mail) + more, SMTP_URL=smtp_url, PORTARIA_LOG_LEVEL="warning", **store.environment()
+        workspace(mail=mail, lines=lines) + more,
+        SMTP_URL=smtp_url,
+        PORTARIA_LOG_LEVEL="warning",
+        **store.environment(),
     )
     service.token = "none"  # nothing is asked of the API, so none needs to be made
     try:

@@ -5,6 +5,8 @@ Closed loop: each connection sends its next request as soon as it has its answer
 
 from __future__ import annotations
 
+import hmac
+import json
 import multiprocessing
 import selectors
 import socket
@@ -26,6 +28,7 @@ _BODY = (
     "&message=Good+morning%2C+we+saw+your+page+and+would+like+an+offer+for+our+office.+We+move+in+"
     "two+months+and+need+an+answer+by+the+end+of+next+week.+Please+call."
 )
+_SECRET = b"a secret of the bench's own"
 _CONSTANT = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -38,6 +41,35 @@ def post(name: str, number: int) -> bytes:
     """The whole request."""
     content = body(name, number)
     return _HEAD.format(len(content), content).encode()
+
+
+def call(name: str, number: int) -> bytes:
+    """A missed call in one webhook, signed, of somebody who has not called before."""
+    said = {"call_id": name, "direction": "inbound", "from": f"+55119{number:08d}", "to": "+551140000000"}
+    ended = {"status": "missed", "started_at": 1_790_000_000, "ended_at": 1_790_000_020}
+    return _signed("plain", {"type": "call.ended", "data": {**said, **ended}})
+
+
+def question(name: str, caller: str) -> bytes:
+    """A call that rings on the line whose provider asks whom to ring."""
+    said = {"call_id": name, "direction": "inbound", "from": caller, "to": "+551140000001"}
+    return _signed("asking", {"type": "call.ringing", "data": {**said, "status": "ringing"}})
+
+
+def ended(name: str, caller: str) -> bytes:
+    """The end of such a call, which nobody answered."""
+    said = {"call_id": name, "direction": "inbound", "from": caller, "to": "+551140000001"}
+    return _signed("asking", {"type": "call.ended", "data": {**said, "status": "abandoned"}})
+
+
+def _signed(line: str, said: dict[str, object]) -> bytes:
+    content = json.dumps(said).encode()
+    signature = hmac.new(_SECRET, content, "sha256").hexdigest()
+    head = (
+        f"POST /in/calls/generic/{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"X-Signature: sha256={signature}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
 
 
 @dataclass
@@ -82,20 +114,23 @@ class _Connection:
         return answer
 
 
-def drive(port: int, *, posts: str, connections: int, seconds: float, begin: float) -> Round:
+def drive(
+    port: int, *, posts: str, connections: int, seconds: float, begin: float, what: str = "form"
+) -> Round:
     """One process's share of a round. `posts` names the round; empty asks for the constant answer.
 
     `begin` is a moment of `time.perf_counter`, which all processes of a machine share.
     """
     numbers = count(int(begin * 1000) % 90_000_000)
-    expected = b"HTTP/1.1 202" if posts else b"HTTP/1.1 200"
+    expected = b"HTTP/1.1 202" if posts and what == "form" else b"HTTP/1.1 200"
+    made_of = call if what == "call" else post
     made = Round(seconds)
 
     def request() -> bytes:
         if not posts:
             return _CONSTANT
         number = next(numbers)
-        return post(f"{posts}{number}", number)
+        return made_of(f"{posts}{number}", number)
 
     with selectors.DefaultSelector() as selector:
         open_ = [_Connection(port) for _ in range(connections)]
@@ -138,8 +173,10 @@ class Generator:
         self._pool = pool
         self._rounds = count(1)
 
-    def round(self, port: int, *, posting: bool, connections: int, seconds: float) -> Round:
-        """One round over all processes together."""
+    def round(
+        self, port: int, *, posting: bool, connections: int, seconds: float, what: str = "form"
+    ) -> Round:
+        """One round over all processes together: of posted forms, or of calls' webhooks."""
         processes = min(PROCESSES, connections)
         begin = time.perf_counter() + 0.15
         number = next(self._rounds)
@@ -151,6 +188,7 @@ class Generator:
                 connections=connections // processes,
                 seconds=seconds,
                 begin=begin,
+                what=what,
             )
             for process in range(processes)
         ]

@@ -22,6 +22,7 @@ from console import (
     mails,
     problems,
     quarantine,
+    ringing,
     sign_in,
     ways_in,
     words,
@@ -41,6 +42,7 @@ _FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
 _RECORDING = f"/recordings/<int(max={leads.LARGEST_ID}):recording_id>"
 _CALL = f"/calls/<int(max={leads.LARGEST_ID}):call_id>"
 _IMPORT = f"/imports/<int(max={leads.LARGEST_ID}):import_id>"
+_TAKE = f"{_CALL}/take"
 _LEAD = f"/leads/<int(max={leads.LARGEST_ID}):lead_id>"
 
 pages = Blueprint(
@@ -62,6 +64,7 @@ def mount(app: Flask, *, programs: problems.Unrouted = problems.for_programs) ->
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
     _csrf.init_app(app)
     app.extensions["console.throttle"] = Throttle(most=10, within=auth.THROTTLE)
+    app.extensions["console.lookout"] = ringing.Lookout()
     app.register_blueprint(pages)
     for status in (404, 405):
         app.register_error_handler(status, partial(problems.unrouted, programs))
@@ -88,6 +91,8 @@ pages.add_url_rule("/mails/<uuid:event_id>", "mail", mails.one)
 pages.add_url_rule("/mails/<uuid:event_id>/body", "mail_body", mails.body)
 pages.add_url_rule("/mails/<uuid:event_id>/parts/<int(max=1000):number>", "mail_part", mails.part)
 pages.add_url_rule("/mails/<uuid:event_id>/source", "mail_source", mails.source)
+pages.add_url_rule("/ringing", "ringing", ringing.ringing_now)
+pages.add_url_rule(_TAKE, "take", ringing.take, methods=["POST"])
 pages.add_url_rule("/forms", "forms", forms.all_forms)
 pages.add_url_rule("/new-form", "form_new", forms.edit)
 pages.add_url_rule("/new-form", "form_new_post", forms.declare, methods=["POST"])
@@ -122,7 +127,7 @@ for name, function in words.FILTERS.items():
 def admit() -> ResponseReturnValue | None:
     """Lets in who has signed in, and changes only what a page of ours asked to change."""
     page = (request.endpoint or "").removeprefix("console.")
-    if page == "static":
+    if page in ("static", "ringing"):  # the second looks for itself, out of memory
         return None
     larger = {"import_new": import_jobs.MOST_BYTES, "write_post": write.MOST_BYTES}
     request.max_content_length = larger.get(page, _MOST_BYTES)

@@ -97,15 +97,21 @@ def end() -> None:
 
 def signed_in(session: Session) -> User | None:
     """The user whose browser this is; None once the sign-in is too old or was ended."""
-    since, user_id = browser.get("since"), browser.get("user")
-    if not isinstance(since, int) or not isinstance(user_id, int):
+    if (found := claimed()) is None:
         return None
-    if clock.now() - datetime.fromtimestamp(since, UTC) > LIFETIME:
+    user = session.get(User, found[0])
+    return user if user is not None and user.active and user.session_epoch == found[1] else None
+
+
+def claimed() -> tuple[int, int] | None:
+    """Who this browser says it is, and its number, which the user's must still be; None once it is too old.
+
+    The browser cannot forge it, but the user may be gone.
+    """
+    since, user_id, epoch = browser.get("since"), browser.get("user"), browser.get("epoch")
+    if not isinstance(since, int) or not isinstance(user_id, int) or not isinstance(epoch, int):
         return None
-    user = session.get(User, user_id)
-    if user is None or not user.active or user.session_epoch != browser.get("epoch"):
-        return None
-    return user
+    return None if clock.now() - datetime.fromtimestamp(since, UTC) > LIFETIME else (user_id, epoch)
 
 
 def current_user() -> User:

@@ -10,6 +10,8 @@ _POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self'",
         "media-src 'self'",
+        "script-src 'self'",
+        "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -55,7 +57,7 @@ def framed(document: str, *, pictures: bool) -> Response:
 
 
 def page_headers(response: Response) -> Response:
-    """For the console's answers: no script, nothing from elsewhere, no frame, and no copy in a cache."""
+    """For the console's answers: our own scripts only, nothing from elsewhere, no frame, no cached copy."""
     basic_headers(response)
     response.headers.setdefault("Content-Security-Policy", _POLICY)
     if request.endpoint != "console.static":

@@ -92,6 +92,12 @@ def moment(at: datetime | str | None) -> str:
     )
 
 
+def said(at: datetime) -> str:
+    """A moment as a person says it today, without more."""
+    zone = _zone()
+    return _said(at.astimezone(zone), clock.now().astimezone(zone))
+
+
 def _said(at: datetime, now: datetime) -> str:
     days = (at.date() - now.date()).days
     if near := {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}.get(days):

@@ -20,6 +20,7 @@ from core.logs import logger
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+PROCESS_CALL = "process_call"
 PROCESS_EVENT = "process_event"
 RUN_STEP = "run_step"
 GO_ON = "go_on"
@@ -32,6 +33,7 @@ DELIVER = "deliver"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
 QUEUES = {
+    PROCESS_CALL: "calls",
     PROCESS_EVENT: "events",
     RUN_STEP: "steps",
     GO_ON: "waits",
@@ -46,7 +48,7 @@ QUEUES = {
 _MOST_WAITING = 10_000
 #: What takes so little time that rings of a burst may share a message, which costs a fraction; how many at
 #: most, and the number of messages below which none share one: as many threads can take them.
-_SHORT = frozenset({PROCESS_EVENT, GO_ON})
+_SHORT = frozenset({PROCESS_CALL, PROCESS_EVENT, GO_ON})
 _MOST_TOGETHER, _FEW = 8, 4
 log = logger(__name__)
 

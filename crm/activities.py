@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -13,6 +13,9 @@ from crm import timeline
 from crm.element import Element, element_of, place_of
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
+from models.company import Company
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 
 # What a person who has done it has said something to the lead with.
@@ -56,9 +59,9 @@ def plan(
     return activity
 
 
-def all_planned(session: Session, lead: Lead, *, type: str | None) -> Sequence[Activity]:  # noqa: A002
-    """The lead's planned activities, of one type or of all, the first due first."""
-    chosen = select(Activity).where(Activity.lead_id == lead.id, Activity.state == ActivityState.PLANNED)
+def all_planned(session: Session, element: Element, *, type: str | None) -> Sequence[Activity]:  # noqa: A002
+    """The element's planned activities, of one type or of all, the first due first."""
+    chosen = select(Activity).where(_on(element), Activity.state == ActivityState.PLANNED)
     if type is not None:
         chosen = chosen.where(Activity.type == type)
     return session.scalars(chosen.order_by(Activity.due_at).with_for_update(of=Activity)).all()
@@ -103,11 +106,21 @@ def _end(
     return [Happening("activity.completed", lead, activity=activity)] if done else []
 
 
-def planned(session: Session, lead: Lead, *, type: str) -> Activity | None:  # noqa: A002
-    """The lead's next planned activity of a type."""
+def _on(element: Element) -> ColumnElement[bool]:
+    columns = {
+        Lead: Activity.lead_id,
+        Deal: Activity.deal_id,
+        Contact: Activity.contact_id,
+        Company: Activity.company_id,
+    }
+    return columns[type(element)] == element.id
+
+
+def planned(session: Session, element: Element, *, type: str) -> Activity | None:  # noqa: A002
+    """The element's next planned activity of a type."""
     return session.scalars(
         select(Activity)
-        .where(Activity.lead_id == lead.id, Activity.type == type, Activity.state == ActivityState.PLANNED)
+        .where(_on(element), Activity.type == type, Activity.state == ActivityState.PLANNED)
         .order_by(Activity.due_at)
         .limit(1)
     ).first()

@@ -23,6 +23,9 @@ _NO_ANSWER = (*MISSED, CallResult.FAILED)
 # Two moments with more seconds between them (some days) are not of one call, whoever says so.
 _LONGEST = 1_000_000
 _MOMENTS = ("occurred_at", "started_at", "answered_at", "ended_at")
+#: So many events of a call are kept: those that tell most. A call of more has legs that say the same.
+MOST_EVENTS = 400
+_TELLING = ("final", "decisive", "result", "answered_at", "recording_url", "recording_id", "transcript")
 _UNSAID = {field.name: None for field in fields(CallUpdate)}
 # What the call is not derived from.
 _PASSING = frozenset({"asks", "handle", "order"})
@@ -67,8 +70,18 @@ class Leg:
 
 
 def remember(facts: Mapping[str, Mapping[str, Any]], update: CallUpdate) -> dict[str, Any]:
-    """The facts and what this event says, as JSON. The same event again changes nothing."""
-    return {**facts, _name(update): _plain(update)}
+    """The facts and what this event says, as JSON. The same event again changes nothing.
+
+    Of more than `MOST_EVENTS` those stay that tell most, by what they say alone: in whatever order they come.
+    """
+    kept = {**facts, _name(update): _plain(update)}
+    while len(kept) > MOST_EVENTS:
+        del kept[min(kept, key=lambda name: (*_weight(kept[name]), name))]
+    return kept
+
+
+def _weight(said: Mapping[str, Any]) -> tuple[int, int]:
+    return sum(name in said for name in _TELLING), len(said)
 
 
 def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
@@ -223,7 +236,8 @@ def _outcome(events: list[Event], over: bool) -> CallResult | None:
 def _answered(
     said: list[Event], main: list[Event], others: Mapping[str, list[Event]], result: CallResult | None
 ) -> datetime | None:
-    """When a person answered, where a leg tells; else when the caller's leg was picked up."""
+    """When a person answered, where a leg tells; else when the caller's leg was picked up, which says nothing
+    while the telephones rung for it still ring."""
     people = [
         e
         for events in others.values()
@@ -232,6 +246,8 @@ def _answered(
     ]
     decisive = [e for e in said if e["decisive"] and e["result"] == CallResult.ANSWERED]
     moments = [*_told(people, "answered_at"), *_told(decisive, "answered_at")]
+    if result is None and others:
+        return min(moments, default=None)
     return min(moments, default=min(_told(main, "answered_at"), default=None))
 
 

@@ -6,24 +6,20 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from crm import call_orders, timeline
 from crm.call_view import MISSED, CallView, derive, remember
 from crm.contact_points import phone_number
-from crm.own_numbers import OwnNumbers
-from crm.submission import CallUpdate, Submission
+from crm.element import Element, place_of
+from crm.submission import CallUpdate
 from models.call import Call, CallResult
-from models.contact_point import ContactPoint, PointKind
-from models.lead import OPEN, Lead, LeadStatus
-from models.source import Channel, Source
+from models.source import Source
 from models.user import User
 
 _DIALLED = re.compile(r"[+0-9 ().-]{2,40}")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_NO_NAMES = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown", "wireless caller"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,7 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
 
     Two transactions with an event of the same call wait for each other here.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        key = f"call:{source.id}:{update.call_id}"
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    _wait(session, source.id, update.call_id)
     call = call_orders.found(session, source, update)
     started = call is None
     if call is None:
@@ -93,6 +87,19 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
         before=before,
         words=call.transcript is not None and call.transcript != transcript,
     )
+
+
+def held(session: Session, call: Call) -> Call:
+    """The call as it stands once nobody else adds to it, until the transaction ends."""
+    _wait(session, call.source_id, call.group_id)
+    chosen = select(Call).where(Call.id == call.id)
+    return session.scalars(chosen.execution_options(populate_existing=True)).one()
+
+
+def _wait(session: Session, source_id: int, group_id: str) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        key = f"call:{source_id}:{group_id}"
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 def _tell(session: Session, call: Call, view: CallView, country: str) -> None:
@@ -138,32 +145,6 @@ def e164(raw: str | None, country: str) -> str | None:
     return (phone_number(dialled, country) if _DIALLED.fullmatch(dialled) else None) or raw
 
 
-def submission_of(call: Call, *, own: OwnNumbers) -> Submission | None:
-    """The enquiry that an inbound call is once it has ended; None while it goes on, and for other calls.
-
-    A colleague's call is none. A withheld or a short number is nobody's to be known by: such a caller is an
-    enquiry only where nobody answered, to be seen and kept apart from all others. So is one of our own lines,
-    which says who forwarded the call and not who called.
-    The network's name for the caller (CNAM) is a hint in `extra`: it is the name of who pays the line.
-    """
-    if call.direction != "inbound" or call.result is None or call.from_number in own.people:
-        return None
-    caller = call.from_number
-    known = caller if caller is not None and _E164.fullmatch(caller) and caller not in own.lines else None
-    if known is None and call.result is CallResult.ANSWERED and not _is_sip(caller):
-        return None
-    words = "Missed call" if call.result in MISSED else "Call"
-    hints = (call.facts[name].get("caller_name") for name in sorted(call.facts))
-    hint = next((hint for hint in hints if hint and _is_name(hint)), None)
-    return Submission(
-        channel=Channel.CALL,
-        occurred_at=moment(call),
-        phones=(known,) if known else (),
-        title=f"{words} from {caller or 'a withheld number'}",
-        extra={"caller_name": hint} if hint else {},
-    )
-
-
 def moment(call: Call) -> datetime:
     """When the call was, never in the future: a provider's clock may be wrong."""
     return min(call.ended_at or call.started_at or call.created_at, clock.now())
@@ -174,60 +155,12 @@ def other_end(call: Call) -> str | None:
     return call.from_number if call.direction == "inbound" else call.to_number
 
 
-def lead_of(session: Session, call: Call, *, own: OwnNumbers) -> Lead | None:
-    """The open lead of whoever is at the other end; of a SIP address, the one its last call was about.
-
-    Its row is held until the transaction ends.
-    """
-    return open_lead(session, other_end(call), own=own, but=call.id, held=True)
-
-
-def open_lead(
-    session: Session, number: str | None, *, own: OwnNumbers, but: int | None = None, held: bool = False
-) -> Lead | None:
-    """The open lead of whoever has this number; of a SIP address, of another call than `but`."""
-    if (theirs := _theirs(number, own, but)) is None:
-        return None
-    chosen = theirs.where(Lead.status.in_(OPEN)).order_by(Lead.id).limit(1)
-    return session.scalars(chosen.with_for_update(of=Lead) if held else chosen).first()
-
-
-def last_lead(session: Session, number: str | None, *, own: OwnNumbers) -> Lead | None:
-    """The latest lead of whoever has this number, open or not, that somebody has."""
-    if (theirs := _theirs(number, own, None)) is None:
-        return None
-    owned = theirs.where(Lead.owner_id.is_not(None), Lead.status != LeadStatus.MERGED)
-    return session.scalars(owned.order_by(Lead.id.desc()).limit(1)).first()
-
-
-def _theirs(number: str | None, own: OwnNumbers, but: int | None) -> Select[Lead] | None:
-    if number is None or number in own.lines or number in own.people:
-        return None
-    if _is_sip(number):
-        earlier = select(Call.lead_id).where(Call.from_number == number)
-        return select(Lead).where(Lead.id.in_(earlier if but is None else earlier.where(Call.id != but)))
-    return (
-        select(Lead)
-        .join(ContactPoint, ContactPoint.person_id == Lead.person_id)
-        .where(ContactPoint.kind == PointKind.PHONE, ContactPoint.value == number)
-    )
-
-
-def _is_sip(caller: str | None) -> bool:
-    return caller is not None and caller.partition(":")[0].lower() in ("sip", "sips")
-
-
-def _is_name(hint: str) -> bool:
-    letters, digits = sum(c.isalpha() for c in hint), sum(c.isdigit() for c in hint)
-    return letters > 1 and letters > digits and hint.strip().lower() not in _NO_NAMES
-
-
-def tell_rung(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:
-    """Puts on the lead's timeline whom the caller was put through to, and why."""
+def tell_rung(session: Session, call: Call, element: Element, *, event_id: str) -> None:
+    """Puts on the element's timeline whom the caller was put through to, and why."""
     to = call.rung_user.name if call.rung_user else call.rung_number or ""
     timeline.record(
         session,
-        lead,
+        element,
         kind="put_through",
         summary=f"Put through to {to}: {call.rung_why}",
         data={"call": call.id, "user": call.rung_user_id, "number": call.rung_number},
@@ -236,8 +169,12 @@ def tell_rung(session: Session, call: Call, lead: Lead, *, event_id: str) -> Non
     )
 
 
-def tell(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:
-    """Puts the call, as it stands now, on the lead's timeline."""
+def tell(session: Session, call: Call, element: Element, *, event_id: str) -> None:
+    """Puts the call, as it stands now, on the element's timeline, whose it is from now on."""
+    place = place_of(element)
+    call.lead_id, call.deal_id = place.lead_id or call.lead_id, place.deal_id or call.deal_id
+    call.contact_id = place.contact_id or call.contact_id
+    call.company_id = place.company_id or call.company_id
     if call.result is None:
         return
     outbound = call.direction == "outbound"
@@ -250,7 +187,7 @@ def tell(session: Session, call: Call, lead: Lead, *, event_id: str) -> None:
         words += f" ({call.closed_reason})"
     timeline.record(
         session,
-        lead,
+        element,
         kind="call",
         summary=f"{words}: {other_end(call) or 'withheld number'}",
         data={"call": call.id, "result": call.result.value, "talk_seconds": call.talk_seconds},

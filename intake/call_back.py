@@ -1,4 +1,4 @@
-"""A missed call is called back: an activity for whoever has the lead, unless one is planned already."""
+"""A missed call is called back by whoever has the lead, deal or contact, unless a call is planned already."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from crm.call_view import MISSED
 from crm.workspace import WorkspaceSettings
 from models.activity import Activity
 from models.call import Call, CallResult
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 from models.timeline import TimelineEntry
 from models.workspace import Calendar
 from rules.calendar import BusinessCalendar
 from rules.duration import Duration
 
+Called = Lead | Deal | Contact
+
 # A planned call that is due this soon is done by any call.
 _SOON = timedelta(hours=1)
-# No more of a lead's calls are looked at.
+# No more of somebody's calls are looked at.
 _MOST = 200
 
 
-def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: WorkspaceSettings) -> None:
+def plan(
+    session: Session, element: Called, call: Call, *, minutes: int, workspace: WorkspaceSettings
+) -> None:
     """Plans the call, due so many business minutes from now by the workspace's first calendar.
 
     Once for each call, also where that one was made or cancelled since. A call that a rule has planned
@@ -36,9 +42,9 @@ def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: W
     effect_key = _effect_key(call.id)
     if session.scalar(select(Activity.id).where(Activity.effect_key == effect_key)) is not None:
         return
-    standing = activities.planned(session, lead, type="call")
+    standing = activities.planned(session, element, type="call")
     if standing is not None:
-        if not _planned_for_it(session, lead, standing):
+        if not _planned_for_it(session, element, standing):
             standing.urgency += 1
         return
     wait = Duration(timedelta(minutes=minutes), business=True)
@@ -51,23 +57,23 @@ def plan(session: Session, lead: Lead, call: Call, *, minutes: int, workspace: W
     )
     activities.plan(
         session,
-        lead,
+        element,
         type="call",
-        subject=f"Call back {lead.name or call.from_number or 'a withheld number'}",
+        subject=f"Call back {_name(element) or call.from_number or 'a withheld number'}",
         due_at=due_at,
         actor="service",
         effect_key=effect_key,
     )
 
 
-def made_needless(session: Session, lead: Lead, call: Call) -> list[Activity]:
+def made_needless(session: Session, element: Called, call: Call) -> list[Activity]:
     """The planned calls that this one, ours or answered, has done: what was to be called back before it,
     and any that is due within the hour or overdue."""
-    missed = {_effect_key(c.id): c for c in _calls(session, lead.id) if c.result in MISSED}
+    missed = {_effect_key(c.id): c for c in _calls(session, element) if c.result in MISSED}
     soon = clock.now() + _SOON
     return [
         activity
-        for activity in activities.all_planned(session, lead, type="call")
+        for activity in activities.all_planned(session, element, type="call")
         if (
             _follows(call, missed[activity.effect_key])
             if activity.effect_key in missed
@@ -76,11 +82,11 @@ def made_needless(session: Session, lead: Lead, call: Call) -> list[Activity]:
     ]
 
 
-def done_already(session: Session, call: Call) -> bool:
+def done_already(session: Session, element: Called, call: Call) -> bool:
     """Whether the news of a missed call came so late that they have been talked to since."""
     return any(
         _follows(other, call)
-        for other in _calls(session, call.lead_id)
+        for other in _calls(session, element)
         if other.id != call.id
         and (other.answered_at or other.started_at or other.ended_at)
         and call.ended_at
@@ -88,10 +94,15 @@ def done_already(session: Session, call: Call) -> bool:
     )
 
 
-def _calls(session: Session, lead_id: int | None) -> Sequence[Call]:
-    return session.scalars(
-        select(Call).where(Call.lead_id == lead_id).order_by(Call.id.desc()).limit(_MOST)
-    ).all()
+def _calls(session: Session, element: Called) -> Sequence[Call]:
+    theirs = {Lead: Call.lead_id, Deal: Call.deal_id, Contact: Call.contact_id}[type(element)] == element.id
+    return session.scalars(select(Call).where(theirs).order_by(Call.id.desc()).limit(_MOST)).all()
+
+
+def _name(element: Called) -> str:
+    if isinstance(element, Deal):
+        return element.contact.name if element.contact is not None else element.title
+    return element.name
 
 
 def _follows(call: Call, missed: Call) -> bool:
@@ -107,15 +118,17 @@ def _effect_key(call_id: int) -> str:
     return digest("call back", str(call_id))
 
 
-def _planned_for_it(session: Session, lead: Lead, activity: Activity) -> bool:
+def _planned_for_it(session: Session, element: Called, activity: Activity) -> bool:
     """Whether a rule has planned it because of this very call: since the call was told on the timeline."""
+    if not isinstance(element, Lead):
+        return False
     # By the order on the timeline and not by the time: two calls may ring at the same moment.
     told = select(func.max(TimelineEntry.id)).where(
-        TimelineEntry.lead_id == lead.id, TimelineEntry.kind == "call"
+        TimelineEntry.lead_id == element.id, TimelineEntry.kind == "call"
     )
     since = session.scalars(
         select(TimelineEntry.data).where(
-            TimelineEntry.lead_id == lead.id,
+            TimelineEntry.lead_id == element.id,
             TimelineEntry.kind == "activity_planned",
             TimelineEntry.id > told.scalar_subquery(),
         )

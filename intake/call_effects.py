@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import activities, call_orders, call_outcomes
+from crm import activities, call_orders, call_outcomes, callers
 from crm import calls as call_log
 from crm.calls import Merged
 from crm.happening import Happening
 from crm.own_numbers import OwnNumbers, own_numbers
 from crm.submission import CallUpdate
-from intake import call_back, recordings
+from intake import call_back, call_known, recordings
 from intake.calls.connect import Connection
 from intake.passage import Passage
 from models.call import Call, CallResult
@@ -56,7 +56,7 @@ def _ringing(passage: Passage, call: Call, own: OwnNumbers, *, asked: bool) -> L
     """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
     lead = None
     if call.direction == "inbound" and (asked or not call.start_told):
-        lead = call_log.lead_of(passage.session, call, own=own)
+        lead = callers.lead_of(passage.session, call, own=own)
     if lead is None:
         return None
     if call.rung_at is not None:
@@ -69,12 +69,15 @@ def _ringing(passage: Passage, call: Call, own: OwnNumbers, *, asked: bool) -> L
 
 def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     session, call = passage.session, merged.call
-    submission = call_log.submission_of(call, own=own)
+    if (element := call_known.belongs_to(passage, call, own)) is not None:
+        call_known.follow(passage, merged, element)
+        return None
+    submission = callers.submission_of(call, own=own)
     if submission is None and call.lead_id is None:
         return None
     happenings: list[Happening] = []
     if call.lead_id is None and submission is not None:
-        known = None if submission.phones else call_log.lead_of(session, call, own=own)
+        known = None if submission.phones else callers.lead_of(session, call, own=own)
         if known is None:
             captured = passage.capture(submission)
             known = captured.lead
@@ -100,7 +103,7 @@ def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     if merged.answered and news:
         happenings += _talked(session, lead, call)
     passage.react(lead, happenings)
-    if merged.missed and not call_back.done_already(session, call):
+    if merged.missed and not call_back.done_already(session, lead, call):
         minutes = passage.settings.call_back_minutes
         call_back.plan(session, lead, call, minutes=minutes, workspace=passage.here)
     return lead
@@ -120,8 +123,10 @@ def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers, order: CallOrde
     lead = session.get(Lead, call.lead_id) if call.lead_id is not None else None
     if call.result is None or not (news or merged.transcribed):
         return lead
-    lead = lead or call_log.lead_of(session, call, own=own)
+    lead = lead or callers.lead_of(session, call, own=own)
     if lead is None:
+        if (element := call_known.belongs_to(passage, call, own)) is not None:
+            call_known.follow(passage, merged, element)
         return None
     call.lead_id = lead.id
     kinds = ["call.transcribed"] if merged.transcribed else []

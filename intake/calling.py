@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import Conflict, Invalid, NotAllowed, Unavailable
 from core.settings import settings
-from crm import activities, call_orders, timeline, workspace
+from crm import activities, call_orders, callers, timeline, workspace
 from crm import calls as call_log
 from crm.contact_points import phone_number
 from crm.own_numbers import own_numbers
@@ -58,7 +58,7 @@ def order(
     here = workspace.load(session)
     number = _number(session, lead, phone, here.country)
     own = own_numbers(session, here.country)
-    lead = lead or call_log.open_lead(session, number, own=own, held=True)
+    lead = lead or callers.open_lead(session, number, own=own, held=True)
     # Two clicks of one agent wait for each other here.
     session.get_one(User, agent.id, with_for_update=True, populate_existing=True)
     if not agent.active or agent.role not in _ALL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Response, current_app, request
 
@@ -13,6 +14,7 @@ from core.settings import settings
 from intake import calls, reception, sources
 from intake.arrival import delivery
 from intake.calls.connect import CONNECTION
+from intake.delivery import Delivery
 from intake.door import door, journal
 from intake.journal import Entry
 from models.source import Channel
@@ -47,7 +49,7 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
     key = adapter.dedupe_key(sent, line)
     question = adapter.asks(sent, line)
     if question is None:
-        journal([Entry(source.id, adapter.name, key, adapter.kept(sent))], "call")
+        journal([_entry(source.id, adapter, key, sent)], "call")
         return _response(adapter.answer(sent, line))
     desk: reception.Desk = current_app.extensions["reception"]
     looked = until - (reception.BUDGET - reception.LOOKING)
@@ -55,12 +57,15 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
     sent = replace(sent, facts={**sent.facts, CONNECTION: found.as_data()})
     try:
         patience = max(0.0, until - clock.monotonic())
-        journal(
-            [Entry(source.id, adapter.name, key, adapter.kept(sent))], "call", patience=patience, keep=True
-        )
+        journal([_entry(source.id, adapter, key, sent)], "call", patience=patience, keep=True)
     except Unavailable as error:
         log.warning("call.unjournalled", line=source.key, error=str(error))
     return _response(adapter.connecting(sent, line, found))
+
+
+def _entry(source_id: int, adapter: calls.CallAdapter[Any], key: str, sent: Delivery) -> Entry:
+    """Goes before what nobody waits for: somebody is on the telephone just now."""
+    return Entry(source_id, adapter.name, key, adapter.kept(sent), urgent=True)
 
 
 def _response(reply: calls.Reply) -> Response:

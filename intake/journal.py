@@ -26,7 +26,7 @@ MOST_ATTEMPTS = 5
 class Entry:
     """What is to be journalled. `again` names a key under which the same content may stand already.
 
-    `apart`: why it is quarantined at the door.
+    `apart`: why it is quarantined at the door. `urgent`: whether it goes before all others.
     """
 
     source_id: int
@@ -35,6 +35,7 @@ class Entry:
     delivery: Delivery
     again: str | None = None
     apart: str | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
     if rows and statements.insert_new(session, list(rows.values())) < len(rows):
         standing |= _standing(session, entries)  # another process was quicker with some of them
     fresh = {key: str(row["id"]) for key, row in rows.items() if standing.get(key, row["id"]) == row["id"]}
+    urgent = {(entry.source_id, entry.dedupe_key) for entry in entries if entry.urgent}
     for key, event_id in fresh.items():
         if rows[key]["state"] is EventState.RECEIVED:
-            queue.wake(session, queue.PROCESS_EVENT, event_id)
+            queue.wake(session, queue.PROCESS_CALL if key in urgent else queue.PROCESS_EVENT, event_id)
     receipts = []
     for entry in entries:
         event_id = fresh.pop((entry.source_id, entry.dedupe_key), "")

@@ -14,12 +14,15 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import calls
+from crm import callers, calls
 from crm.happening import Happening
 from crm.own_numbers import own_numbers
 from crm.workspace import WorkspaceSettings
 from models.call import Call
-from models.lead import Lead, LeadStatus
+from models.company import Company
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import OPEN, Lead, LeadStatus
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar
@@ -71,13 +74,13 @@ class Reception:
     def choose(self, others: Sequence[str]) -> Choice:
         """The client's owner if they are there, else whom the rules want, else `others`: teams by turn, by
         their keys, and users by their addresses."""
-        lead = self._known()
-        if lead is not None and lead.owner is not None:
-            if (why_not := self._why_not(lead.owner, None)) is None:
-                return Choice(lead.owner, "has this client", "owner")
-            self._passed.append(f"{lead.owner.name}, who has this client: {why_not}")
-        is_open = lead is not None and lead.status in (LeadStatus.NEW, LeadStatus.IN_PROGRESS)
-        for rule, wish in self._wishes(lead if is_open else None):
+        client = self._known()
+        if client is not None and client.owner is not None:
+            if (why_not := self._why_not(client.owner, None)) is None:
+                return Choice(client.owner, "has this client", "owner")
+            self._passed.append(f"{client.owner.name}, who has this client: {why_not}")
+        is_open = isinstance(client, Lead) and client.status in OPEN
+        for rule, wish in self._wishes(client if isinstance(client, Lead) and is_open else None):
             if (found := self._wished(wish)) is not None:
                 return Choice(found, self._because(f"the rule “{rule}”, {wish.words}"), "rule")
         for to in others:
@@ -89,15 +92,10 @@ class Reception:
     def _because(self, words: str) -> str:
         return "; ".join([words, *self._passed])[:1000]
 
-    def _known(self) -> Lead | None:
-        """The open lead of whoever calls, else their last one."""
+    def _known(self) -> Lead | Deal | Contact | None:
         number = calls.e164(self._caller.number, self._caller.country)
-        if number is None:
-            return None
-        own = own_numbers(self._session, self._here.country)
-        return calls.open_lead(self._session, number, own=own) or calls.last_lead(
-            self._session, number, own=own
-        )
+        found = callers.known(self._session, number, own=own_numbers(self._session, self._here.country))
+        return None if isinstance(found, Company) else found
 
     def _wishes(self, lead: Lead | None) -> Iterator[tuple[str, Wish]]:
         """What rules would do with the lead, or the one that this call will make; the last word first."""

@@ -25,7 +25,8 @@ def declare(broker: Broker, *, threads: int) -> None:
 
     table: tuple[tuple[str, Callable[[str], object], int], ...] = (
         (queue.PLACE_CALL, lambda row_id: dialling.place(int(row_id)), 0),
-        (queue.PROCESS_EVENT, executor.process_event, 0),
+        (queue.PROCESS_CALL, executor.process_event, 0),  # somebody is on the telephone just now
+        (queue.PROCESS_EVENT, executor.process_event, 3),
         (queue.GO_ON, lambda row_id: executor.go_on(int(row_id)), 5),
         (queue.RUN_STEP, lambda row_id: steps.run_step(int(row_id)), 10),
         (queue.SEND_MAIL, lambda row_id: mailing.send(int(row_id)), 10),

@@ -31,6 +31,10 @@ class LineSettings(SourceSettings):
         15, ge=1, le=10_000, description="Business minutes to call back a missed call"
     )
 
+    missed_makes_lead: bool = Field(
+        False, description="Whether a missed call of a contact with nothing open is a new lead"
+    )
+
     forwarding: list[str] = Field(
         default_factory=list, description="Our own numbers that calls are forwarded from, in E.164"
     )

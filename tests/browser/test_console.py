@@ -18,6 +18,7 @@ import console
 from console.auth import first_sign_in_link
 from core import clock, db
 from core.secrets import derived_key
+from models.call import Call
 from models.user import Role, User
 from tests.browser import scene
 from tests.console import seed
@@ -225,3 +226,30 @@ def _focused(page: Page) -> dict[str, Any]:
         "({text: document.activeElement.textContent.trim(), href: document.activeElement.href || ''})"
     )
     return found
+
+
+def test_a_call_that_rings_is_seen_on_every_page_until_somebody_answers(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        lead_id = scene.populate(session)
+        seed.ringing(session, "+5511987650000", started_at=seed.NOW)
+    visit.sign_in(service)
+    page = visit.page
+    card = page.locator(".ring")
+    card.get_by_text("Maria Souza").wait_for()
+    assert "Call from Maria Souza" in page.locator("[aria-live=assertive]").inner_text()
+    with db.unit_of_work() as session:
+        unknown = seed.ringing(session, "+5521999998888", hint="<b>PADARIA</b> DO ZE")
+    card.get_by_text("<b>PADARIA</b> DO ZE?").wait_for()
+    page.get_by_role("link", name="Open the lead").focus()
+    visit.picture("ringing-list", whole=False)
+    page.get_by_role("link", name="Open the lead").click()
+    page.wait_for_url(f"**/leads/{lead_id}")
+    page.locator(".ring", has_text="Maria Souza").get_by_role("button", name="Hide this call").click()
+    card.get_by_role("button", name="Take the call").wait_for()
+    assert card.count() == 1
+    visit.picture("ringing-lead", whole=False)
+    with db.unit_of_work() as session:
+        session.get_one(Call, unknown.id).answered_at = seed.NOW
+    card.wait_for(state="detached")
+    assert page.title().startswith("Maria Souza")
+    assert visit.complaints == []

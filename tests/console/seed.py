@@ -145,6 +145,25 @@ def call(session: Session, of: Lead, **changes: Any) -> Call:
     return made
 
 
+def ringing(session: Session, number: str, *, hint: str | None = None, **changes: Any) -> Call:
+    """A call of this number that rings just now on the main line."""
+    facts = {"ringing": {"caller_name": hint}} if hint else {}
+    values: dict[str, Any] = {"started_at": NOW, "created_at": NOW, "heard_at": NOW, "facts": facts} | changes
+    made = Call(
+        source_id=3,
+        provider="twilio",
+        group_id=new_id(),
+        provider_call_id=new_id(),
+        direction="inbound",
+        from_number=number,
+        to_number="+551140000000",
+        **values,
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
 def traced(session: Session, of: Lead) -> Trace:
     """Why: a rule that matched, with its steps; one that did not; one unclear; one held back."""
     run = Run(

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from core import clock, db
+from crm import call_view
 from crm.call_view import derive, remember
-from crm.calls import Merged, merge, submission_of
+from crm.callers import submission_of
+from crm.calls import Merged, merge
 from crm.own_numbers import OwnNumbers
 from crm.submission import CallUpdate
 from intake import calls, journal
@@ -232,6 +234,25 @@ def test_whatever_the_events_say_their_order_and_number_change_nothing(
 def test_a_call_that_is_over_is_never_under_way_again(events: list[CallUpdate]) -> None:
     over = [derive(facts(events[: n + 1])).result is not None for n in range(len(events))]
     assert over == sorted(over)
+
+
+def test_of_a_call_of_hundreds_of_events_those_are_kept_that_tell_most_in_whatever_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(call_view, "MOST_EVENTS", 5)
+    rung = [CallUpdate("c", "ringing", leg=f"l{n}", direction="outbound") for n in range(20)]
+    end = CallUpdate("c", "end", direction="inbound", result=CallResult.ANSWERED, final=True, decisive=True)
+    found = []
+    for seed in range(20):
+        events = [*rung, end]
+        random.Random(seed).shuffle(events)
+        facts: dict[str, Any] = {}
+        for event in [*events, *events[:7]]:
+            facts = remember(facts, event)
+        found.append(facts)
+    assert len(found[0]) == 5
+    assert all(facts == found[0] for facts in found)
+    assert derive(found[0]).result is CallResult.ANSWERED
 
 
 def test_a_call_without_an_end_has_no_result() -> None:

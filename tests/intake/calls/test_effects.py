@@ -16,14 +16,16 @@ from boot.web import create_app
 from core import clock, db, http, storage
 from core.errors import Permanent, Retry
 from core.settings import settings
-from crm import activities
-from intake import sources
+from crm import activities, leads
+from crm.conversion import Into, convert
+from intake import journal, sources
 from models.activity import Activity, ActivityState
 from models.call import Call, CallResult
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.recording import Recording, RecordingState
 from models.timeline import TimelineEntry
+from models.user import User
 from tests.factories import WORKSPACE, configure, enquire
 from tests.servers import telephony
 from worker import executor, lost_calls, recordings
@@ -378,3 +380,71 @@ def test_a_rule_about_the_words_of_a_call_of_ours(tell: Tell) -> None:
     tell(call_id="c3", transcript="Good morning", **ours)
     assert every(Lead)[0].score == 1
     assert len([e for e in every(TimelineEntry) if e.kind == "call"]) == 1
+
+
+def client_of(email: str, *, deal: bool) -> int:
+    """A contact of the caller's number whose lead is converted; the id."""
+    with db.unit_of_work() as session:
+        lead = enquire(session, phones=(CALLER,)).lead
+        user = session.scalars(select(User).where(User.email == email)).one()
+        leads.assign(session, lead, user, actor="service", why="test")
+        into = Into(frozenset({"contact", "deal"} if deal else {"contact"}))
+        made = convert(session, lead, into=into, by="service")
+        assert made.contact is not None
+        return made.contact.id
+
+
+@pytest.mark.parametrize("deal", [True, False])
+def test_a_contact_s_calls_are_on_their_deal_or_their_own_timeline_and_make_no_lead(
+    tell: Tell, deal: bool
+) -> None:
+    contact_id = client_of("bruno@acme.test", deal=deal)
+    before = len(every(Activity))
+    tell(call_id="c1", status="ringing")
+    missed(tell)
+    missed(tell, "c2")
+    (lead,) = every(Lead)
+    first = every(Call)[0]
+    assert (first.lead_id, first.contact_id, first.deal_id is not None) == (None, contact_id, deal)
+    (back,) = every(Activity)[before:]
+    assert (back.subject, back.contact_id, back.deal_id, back.urgency) == (
+        "Call back Maria Souza", contact_id, first.deal_id, 1,
+    )  # fmt: skip
+    assert back.owner_id == lead.owner_id
+    told = [e for e in every(TimelineEntry) if e.kind == "call"]
+    assert [(e.contact_id, e.deal_id) for e in told] == [(contact_id, first.deal_id)] * 2
+    ours = {"direction": "outbound", "from": "+551140000000", "to": CALLER}
+    at = clock.now().isoformat()
+    tell(call_id="c3", status="answered", started_at=at, answered_at=at, talk_seconds=30, **ours)
+    assert every(Call)[2].contact_id == contact_id
+    assert every(Activity)[before].state is ActivityState.DONE
+    assert [e.state for e in every(InboundEvent)] == [EventState.PROCESSED] * 4
+    assert len(every(Lead)) == 1
+
+
+def test_a_line_may_make_a_lead_of_a_contact_s_missed_call(door: Open) -> None:
+    client = door(LINES.replace("recording_hosts", "missed_makes_lead: true, recording_hosts"))
+    contact_id = client_of("ana@acme.test", deal=False)
+    said = {
+        "call_id": "c1",
+        "direction": "inbound",
+        "from": CALLER,
+        "to": "+551140000000",
+        "status": "missed",
+    }
+    url = "https://in.acme.test/in/calls/generic/main"
+    _, _, headers, body = telephony.request("generic", url, {"type": "x", "data": said}, clock.now())
+    assert client.post("/in/calls/generic/main", headers=headers, data=body).status_code == 200
+    _process()
+    assert [lead.contact_id for lead in every(Lead)] == [contact_id, contact_id]
+
+
+def test_an_event_of_a_contact_s_call_that_is_replayed_changes_nothing(tell: Tell) -> None:
+    client_of("ana@acme.test", deal=True)
+    missed(tell)
+    before = [len(every(table)) for table in (TimelineEntry, Activity, Call)]
+    with db.unit_of_work() as session:
+        (event,) = session.scalars(select(InboundEvent))
+        journal.replay(session, event)
+    _process()
+    assert [len(every(table)) for table in (TimelineEntry, Activity, Call)] == before
