@@ -33,9 +33,12 @@ from core import db
 from core.errors import PortariaError
 from crm import workspace
 from intake import import_jobs
+from models.user import Role
 
 #: What may be seen without having signed in; everything else may not.
 _OPEN = frozenset({"static", "sign_in", "sign_in_post", "welcome", "welcome_post"})
+#: What who may only look may change: whether they are signed in, and their own password.
+_OWN = frozenset({"sign_in_post", "sign_out", "welcome_post"})
 #: No form of ours is larger.
 _MOST_BYTES = 64 * 1024
 _FILE = f"/attachments/<int(max={leads.LARGEST_ID}):attachment_id>"
@@ -135,6 +138,10 @@ def admit() -> ResponseReturnValue | None:
         g.here = workspace.load(session)
         g.user = auth.signed_in(session)
     _csrf.protect()
+    if g.user is not None and g.user.role is Role.READ_ONLY and request.method not in ("GET", "HEAD"):
+        if page not in _OWN:
+            abort(403, "You may look, and change nothing.")
+        return None
     if g.user is not None or page in _OPEN:
         return None
     if request.method != "GET":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -134,7 +135,7 @@ def preview(session: Session, event: InboundEvent) -> Submission | None:
         found = _apart(adapter.parse(_delivery(event), settings))
     except Quarantined as verdict:
         return verdict.submission if isinstance(verdict.submission, Submission) else None
-    except PortariaError:
+    except (PortariaError, ValidationError):  # the second: its source was declared for another release
         return None
     return found if isinstance(found, Submission) else None
 

@@ -60,7 +60,8 @@ def postgres_url(worker_id: str) -> Iterator[str | None]:
     if not server:
         yield None
         return
-    with own_postgres(server, f"portaria_test_{worker_id}") as url:
+    # With the process's number: another run on the same server must not take it away.
+    with own_postgres(server, f"portaria_test_{worker_id}_{os.getpid()}") as url:
         engine = create_engine(url)
         Base.metadata.create_all(engine)
         engine.dispose()

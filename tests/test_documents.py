@@ -82,3 +82,10 @@ def test_every_link_leads_somewhere(file: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", file.read_text()):
         if not target.startswith("https://"):
             assert (file.parent / target).exists(), target
+
+
+def test_every_decision_has_a_number_of_its_own_and_is_listed() -> None:
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [file.name[:4] for file in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+    architecture = (ROOT / "docs" / "architecture.md").read_text()
+    assert [file.name for file in files if f"(decisions/{file.name})" not in architecture] == []

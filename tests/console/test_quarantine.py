@@ -62,6 +62,10 @@ def test_what_cannot_be_read_does_not_hide_the_others(ana: FlaskClient, database
     page = ana.get("/quarantine").text
     assert "eve@client.test" in page
     assert "It cannot be shown here" in page
+    with database.unit_of_work() as session:
+        source = session.scalars(select(Source).where(Source.channel == Channel.FORM)).one()
+        source.settings = {"key": "contact", "of_another_release": True}
+    assert ana.get("/quarantine").status_code == 200
 
 
 def test_who_may_only_read_releases_nothing(ana: FlaskClient, database: db.Database) -> None:

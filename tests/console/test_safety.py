@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
+from uuid import UUID
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from core import db
 from models import RulesetVersion, Source, StepRow, Trace, User
+from models.user import Role
 from tests.console import seed
 from tests.console.conftest import token
 
@@ -176,3 +179,24 @@ def test_the_style_sheet_may_be_kept_and_sets_no_cookie(stranger: FlaskClient) -
     assert "no-store" not in answer.headers["Cache-Control"]
     assert "Set-Cookie" not in answer.headers
     answer.close()
+
+
+def test_who_may_only_look_changes_nothing_on_any_page(
+    ana: FlaskClient, app: Flask, database: db.Database
+) -> None:
+    with database.unit_of_work() as session:
+        session.scalars(select(User).where(User.email == "ana@acme.test")).one().role = Role.READ_ONLY
+    mark = token(ana.get("/leads"))
+    posts = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    tried = 0
+    for rule in posts:
+        if rule.endpoint.removeprefix("console.") in ("sign_in_post", "sign_out", "welcome_post"):
+            continue
+        values = {name: _EXAMPLES.get(name, 1) for name in rule.arguments}
+        path = app.url_map.bind("localhost").build(rule.endpoint, values, "POST")
+        assert ana.post(path, data={"csrf_token": mark}).status_code == 403, rule
+        tried += 1
+    assert tried > 10
+
+
+_EXAMPLES = {"event_id": UUID(int=1), "what": "start", "key": "contact"}

@@ -38,7 +38,7 @@ rules: [{name: all, on: lead.created, do: [assign: {team: inbound}]}]
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    with own_postgres(server(), "portaria_scale_out") as url:
+    with own_postgres(server(), f"portaria_scale_out_{os.getpid()}") as url:
         yield url.replace("postgresql+psycopg://", "postgresql://")
 
 
