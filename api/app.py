@@ -51,8 +51,9 @@ from core import db
 from core.errors import PortariaError
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
-# What makes a lead or a call is a route of the group that reads them: `new_lead`, `new_call` add it there.
-for part in (
+# What changes a lead or makes a call is a route of the group that reads them: `new_lead`, `convert` and
+# `new_call` add it there, since the document has one place for each path.
+_PARTS = (
     new_lead,
     new_call,
     timeline,
@@ -82,8 +83,9 @@ for part in (
     products,
     pipelines,
     feed,
-):
-    v1.register_api(part.resource)
+)
+for resource in dict.fromkeys(part.resource for part in _PARTS):
+    v1.register_api(resource)
 
 
 def mount(app: OpenAPI, *, ready: Callable[[], Troubles]) -> None:

@@ -15,9 +15,9 @@ from api.companies import Company, CompanyChange
 from api.contacts import Contact, ContactChange
 from api.deal_view import Deal, DealChange
 from api.elements import Body, ElementBody, existing, given, not_null, referred, unchanged, with_version
-from api.leads import Lead
+from api.leads import Lead, resource
 from api.parameters import RowId, RowPath, e164, email_of
-from api.resource import answer, group, refused
+from api.resource import answer, refused
 from core import db
 from core.errors import Conflict, Invalid
 from core.ids import new_id
@@ -30,8 +30,6 @@ from models.deal import Deal as DealRow
 from models.lead import Lead as LeadRow
 from models.user import User
 from rules import engine
-
-resource = group("conversion", "What becomes of a lead")
 
 Kind = Literal["contact", "company", "deal"]
 
