@@ -231,8 +231,8 @@ def test_a_deal_s_amount_is_what_its_lines_come_to_rounded_as_its_currency_is(se
 def test_straight_to_a_deal_makes_one_deal_of_one_person(session: Session) -> None:
     company = companies.create(session, name="Padaria Sol", actor="user:1")
     lead = enquire(session, company="PADARIA SOL LTDA").lead
-    (told,) = straight(session, lead)
-    assert told.trigger == "lead.converted"
+    told, made = straight(session, lead)
+    assert (told.trigger, made.trigger) == ("lead.converted", "deal.created")
     deal = session.get_one(Deal, told.data["deal_id"])
     assert (deal.company_id, deal.title) == (company.id, lead.title)
     assert straight(session, lead) == []
