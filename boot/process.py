@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -22,8 +23,15 @@ SUPERVISED = "PORTARIA_SUPERVISED"
 _LOOK_SECONDS = 0.25
 
 
+def loaded() -> None:
+    """Has garbage looked for from now on, though not among what was loaded, which stays."""
+    gc.freeze()
+    gc.enable()
+
+
 def begin(name: str, *, pool: int = 20, rings: bool = True) -> Database:
     """Sets up this process; `pool` bounds its database connections, `rings` says whether it wakes workers."""
+    loaded()
     here = settings()
     logs.configure(name, level=here.log_level, form=here.log_format)
     here.key()

@@ -37,6 +37,7 @@ _TAKEOVER = 5
 
 def run() -> None:
     """Serves until told to stop."""
+    process.loaded()
     here = settings()
     process.claim_port(here, patience=_TAKEOVER)
     server = Server(

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO, Any, Self
 
 from core.errors import Invalid
-from intake.imports import charset, table, vcard, workbook
+from intake.imports import charset, table
 from intake.imports.row import Row
 
 _SAMPLE = 1024 * 1024
@@ -52,6 +52,8 @@ def recognise(
     if not sample.strip(b" \t\r\n\0\xef\xbb\xbf\xff\xfe"):
         raise Invalid("the file is empty")
     if sample.startswith(_ZIP):
+        from intake.imports import workbook  # costs a tenth of a worker's start, and is seldom needed
+
         workbook.check(file)
         return Reading("xlsx", sheet=sheet)
     if sample.startswith(_OLD_EXCEL):
@@ -74,12 +76,16 @@ def rows(file: IO[bytes], reading: Reading) -> Iterator[Row]:
 
 def _rows(file: IO[bytes], reading: Reading) -> Iterator[Row]:
     if reading.kind == "xlsx":
+        from intake.imports import workbook
+
         yield from workbook.rows(file, reading.sheet)
         return
     errors = "surrogateescape" if reading.charset in ("utf-8", "utf-8-sig") else "replace"
     text = io.TextIOWrapper(file, encoding=reading.charset, errors=errors, newline="")
     try:
         if reading.kind == "vcard":
+            from intake.imports import vcard
+
             yield Row(1, vcard.COLUMNS)
             yield from vcard.rows(text)
         else:
