@@ -40,6 +40,7 @@ def test_sqlite_is_as_durable_as_it_can_be(tmp_path: Path) -> None:
     database.close()
 
 
+# What is written later counts up from 1 on PostgreSQL, which does not know of the ids given here.
 KEPT = """
 INSERT INTO workspace (id, version, settings, environment) VALUES (1, 1, '{}', '')
 INSERT INTO source (id, channel, key, name, settings, active) VALUES (1, 'form', 'a', 'a', '{}', true)
@@ -48,7 +49,7 @@ INSERT INTO lead (id, title, status, channel, source_id, person_id, name, messag
 INSERT INTO ruleset_version (id, rules, content_hash, published_at, published_by) VALUES (1, '[]', 'x', '2026-11-23', 'y')
 INSERT INTO run (id, ruleset_version_id, rule, lead_id, state, effect_key, depth, started_at) VALUES (1, 1, 'r', 1, 'active', 'k', 0, '2026-11-23')
 INSERT INTO step (id, run_id, path, kind, settings, state, due_at, attempts) VALUES (1, 1, '000', 'notify', '{"text": "x"}', 'ready', '2026-11-23', 0)
-INSERT INTO timeline_entry (id, at, kind, summary, data, actor, lead_id) VALUES (1, '2026-11-23', 'comment', 's', '{}', 'service', 1)
+INSERT INTO timeline_entry (id, at, kind, summary, data, actor, lead_id) VALUES (900, '2026-11-23', 'comment', 's', '{}', 'service', 1)
 INSERT INTO activity (id, type, subject, due_at, state, urgency, lead_id, created_at) VALUES (1, 'call', 's', '2026-11-23', 'planned', 0, 1, '2026-11-23')
 """
 
@@ -65,7 +66,7 @@ def kept_over_the_upgrade(database: Database) -> None:
         assert (step.run.cause, step.data, step.run.lead.waits, step.run.lead.wish) == ({}, {}, False, None)
         assert session.get_one(Activity, 1).told == 0
         assert session.get_one(RulesetVersion, 1).tests == []
-        entry = session.get_one(TimelineEntry, 1)
+        entry = session.get_one(TimelineEntry, 900)
         assert (entry.lead_id, entry.deal_id, entry.pinned) == (1, None, False)
         assert session.get_one(WorkspaceRow, 1).crm == {}
     with database.unit_of_work() as session:
