@@ -27,6 +27,7 @@ from models.source import Channel, Source
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar
 from rules import facts, surroundings
+from rules.assignment.candidates import absent
 from rules.assignment.wish import Wish
 from rules.calendar import BusinessCalendar
 from rules.ruleset import active
@@ -169,10 +170,8 @@ class Reception:
         if not (user.phone or (self._caller.extensions and user.extension)):
             return "has no telephone"
         now = clock.now()
-        today = now.astimezone(self._here.zone).date().isoformat()
-        for absence in user.absences:
-            if absence["from"] <= today <= absence["to"]:
-                return f"{absence.get('reason') or 'absent'} until {absence['to']}"
+        if (away := absent(user, now.astimezone(self._here.zone).date())) is not None:
+            return away
         key = user.calendar or team_calendar or self._calendar_of_a_team(user)
         calendar = self._session.get(Calendar, key) if key is not None else None
         if calendar is not None and not BusinessCalendar.of(calendar.settings, self._here.zone).is_open(now):
