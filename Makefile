@@ -29,13 +29,15 @@ test: $(VENV)/.dev ## Run the default tests: no server, no browser, no root
 	@$(BIN)/python -m pytest -n 2 -m "not servers and not browser"
 
 test-servers: $(VENV)/.dev ## Run the tests that need PostgreSQL, Redis, RabbitMQ and Dovecot, and the others on PostgreSQL
-	@$(BIN)/python -m pytest -m servers
+	@$(BIN)/python -m pytest -n 2 -m servers
 	@PORTARIA_TEST_POSTGRES=$${PORTARIA_TEST_POSTGRES:-postgresql://postgres@127.0.0.1:5432/postgres} \
-		$(BIN)/python -m pytest -n 2 -m "not servers and not browser and not faults" \
-		tests/crm tests/intake tests/rules tests/worker tests/workspace tests/api tests/console
+		$(BIN)/python -m pytest -n 2 --with-database -m "not servers and not browser and not faults" \
+		--ignore tests/api/test_fuzz.py --ignore tests/api/test_client.py \
+		tests/crm tests/intake tests/rules tests/worker tests/workspace tests/api \
+		$(patsubst %,tests/console/test_%.py,crm lead leads reports segments sight)
 
 test-browser: $(VENV)/.dev ## Run the tests that need Chromium
-	@$(BIN)/python -m pytest -m browser
+	@$(BIN)/python -m pytest -n 2 -m browser
 
 check: lint types arch ## All that looks at the code without running it
 

@@ -53,11 +53,11 @@ class Offers(BaseModel):
 def list_offers(path: RowPath) -> Response:
     """To whom the lead is and was offered, the last first."""
     with db.reading() as session:
-        existing(session, path.id)
+        lead = existing(session, path.id)
         rows = session.execute(
             select(OfferRow, User.email)
             .join(User, User.id == OfferRow.user_id)
-            .where(OfferRow.lead_id == path.id)
+            .where(OfferRow.lead_id == lead.id)
             .order_by(OfferRow.id.desc())
             .limit(200)
         ).all()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from werkzeug.exceptions import HTTPException
 
@@ -15,40 +15,60 @@ from api import (
     alerts,
     attachments,
     auth,
+    bulk,
+    calendar_feeds,
     comments,
     companies,
     contacts,
     convert,
+    counters,
     deal_lines,
     deals,
+    duplicates,
     element_timelines,
     emails,
     events,
+    exports,
     feed,
+    first_answers,
     forms,
     imports,
     lines,
     mailboxes,
+    merges,
     new_call,
     new_lead,
+    notifications,
     pipelines,
+    privacy,
+    product_sections,
     products,
+    rates,
     refusals,
+    reports,
     rulesets,
     runs,
+    saved_reports,
+    segments,
+    sight,
+    source_costs,
     sources,
+    sparse,
+    spec,
     templates,
     timeline,
     trace,
     users,
+    workspace,
 )
 from api.body import check_body
 from api.docs import docs
-from api.operations import Troubles, operations
+from api.operations import operations
 from api.parameters import RowConverter, check_parameters
 from api.resource import BEARER
 from core import db
-from core.errors import PortariaError
+from core.errors import PortariaError, Unavailable
+from crm import audit, rights
 
 v1 = APIBlueprint("api", __name__, url_prefix="/api/v1")
 # What changes a lead or makes a call is a route of the group that reads them: `new_lead`, `convert` and
@@ -59,6 +79,7 @@ _PARTS = (
     timeline,
     trace,
     runs,
+    notifications,
     rulesets,
     accept,
     attachments,
@@ -67,12 +88,14 @@ _PARTS = (
     emails,
     templates,
     activities,
+    calendar_feeds,
     alerts,
     events,
     mailboxes,
     sources,
     lines,
     users,
+    workspace,
     imports,
     contacts,
     companies,
@@ -80,19 +103,31 @@ _PARTS = (
     deal_lines,
     element_timelines,
     convert,
+    counters,
+    merges,
+    duplicates,
+    bulk,
+    privacy,
+    exports,
+    segments,
     products,
+    product_sections,
     pipelines,
     feed,
+    first_answers,
+    reports,
+    saved_reports,
+    source_costs,
 )
 for resource in dict.fromkeys(part.resource for part in _PARTS):
     v1.register_api(resource)
 
 
-def mount(app: OpenAPI, *, ready: Callable[[], Troubles]) -> None:
-    """Adds /api/v1, /api/docs, /api/openapi.json, /healthz, /readyz and /metrics.
+def mount(app: OpenAPI) -> None:
+    """Adds /api/v1, /calendar, /api/docs, /api/openapi.json, /healthz, /readyz and /metrics.
 
-    `ready` answers what keeps the process from its work or makes it slow: each part and why.
-    It is asked outside of any transaction and may raise PortariaError.
+    `app.extensions["ready"]`, a function, answers with the Troubles that keep the process from its work or
+    make it slow. It is asked outside of any transaction and may raise PortariaError.
     """
     app.url_map.converters["row"] = RowConverter
     app.info = Info(
@@ -106,10 +141,12 @@ def mount(app: OpenAPI, *, ready: Callable[[], Troubles]) -> None:
     app.register_api(v1)
     app.register_blueprint(docs)
     app.register_blueprint(operations)
+    app.register_blueprint(calendar_feeds.public)
     app.register_error_handler(404, refusals.of_unrouted)
     app.register_error_handler(405, refusals.of_unrouted)
-    app.extensions["ready"] = ready
     app.generate_spec_json()  # type: ignore[no-untyped-call]
+    app.spec_json = {**spec.mended(app.spec_json), "servers": [{"url": "/"}]}
+    sparse.document(app.spec_json)
 
 
 def openapi_document(app: OpenAPI) -> dict[str, Any]:
@@ -129,18 +166,44 @@ def enter() -> Response | None:
     if caller is None:
         return refusals.of_stranger("this token is unknown or revoked", error="invalid_token")
     view = current_app.view_functions[request.endpoint or ""]
-    auth.admit(caller, view, request.method)
+    rates.count(caller.key)
+    auth.admit(caller, view, request.method, request.path)
     check_parameters(request.args, view)
     check_body(request, view)
+    if caller.user is not None:
+        with db.reading() as session:
+            sight.enter(session, request, caller.user, caller.role)
     return None
+
+
+@v1.teardown_request
+def forget(error: BaseException | None) -> None:
+    """The next request of this thread is somebody else's."""
+    rights.look(None)
 
 
 @v1.after_request
 def keep_private(answer: Response) -> Response:
     """What the API tells is about people: nothing on the way keeps a copy."""
+    answer = sparse.narrowed(answer)
+    rates.tell(answer)
+    _audited(answer)
     answer.headers.setdefault("Cache-Control", "no-store")
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
+
+
+def _audited(told: Response) -> None:
+    """Notes who saw or changed what, and writes it down together with what others did."""
+    caller = g.get("caller")
+    if caller is None or told.status_code >= 400:
+        return
+    row_id = (request.view_args or {}).get("id")
+    path = request.path.removeprefix("/api/v1")
+    audit.note(caller.actor, request.method, path, row_id if isinstance(row_id, int) else None)
+    if audit.due():
+        with suppress(Unavailable), db.unit_of_work(durable=False) as session:
+            audit.write(session)
 
 
 v1.register_error_handler(PortariaError, refusals.of_error)

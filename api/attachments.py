@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 from flask import Response
 from pydantic import BaseModel, Field
@@ -27,7 +28,21 @@ class Attachment(BaseModel):
     kind: str
     size: int = Field(description="In bytes")
     refused: str = Field(description="Why it was not kept; empty where it was")
+    left: bool = Field(description="Whether it stayed on the mail server and can be fetched from there")
     created_at: datetime
+
+    @classmethod
+    def of(cls, row: AttachmentRow) -> Self:
+        """A file as it is told."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            size=row.size,
+            refused=row.refused,
+            left=row.left is not None,
+            created_at=row.created_at,
+        )
 
 
 class Attachments(BaseModel):
@@ -59,14 +74,8 @@ class Consents(BaseModel):
 def list_attachments(path: RowPath) -> Response:
     """The lead's files, oldest first."""
     with db.reading() as session:
-        existing(session, path.id)
-        rows = attachments.of_lead(session, path.id)
-        items = [
-            Attachment(
-                id=r.id, name=r.name, kind=r.kind, size=r.size, refused=r.refused, created_at=r.created_at
-            )
-            for r in rows
-        ]
+        lead = existing(session, path.id)
+        items = [Attachment.of(row) for row in attachments.of_lead(session, lead.id)]
     return answer(Attachments(items=items))
 
 
@@ -76,16 +85,32 @@ def get_attachment(path: RowPath) -> Response:
     with db.reading() as session:
         row = session.get(AttachmentRow, path.id)
         if row is None or not row.place:
-            raise NotFound("there is no such file")
+            said = f"this file is not kept: {row.refused}" if row is not None and row.refused else ""
+            raise NotFound(said or "there is no such file")
         place, name = row.place, row.name
     return download.as_attachment(place, name)
+
+
+@resource.post("/attachments/<row:id>/fetch", responses={202: Attachment, **refused(404, 409)})
+def fetch_attachment(path: RowPath) -> Response:
+    """Has a file fetched that stayed on the mail server, because its mail is large.
+
+    It is there once `refused` is empty; where it cannot be had, `refused` says why.
+    """
+    with db.unit_of_work() as session:
+        row = session.get(AttachmentRow, path.id, with_for_update=True)
+        if row is None:
+            raise NotFound("there is no such file")
+        attachments.ask(session, row)
+        session.flush()
+        return answer(Attachment.of(row), 202)
 
 
 @resource.get("/leads/<row:id>/consents", responses={200: Consents, **refused(404)})
 def list_consents(path: RowPath) -> Response:
     """What the lead's person was asked to agree to, and what they answered."""
     with db.reading() as session:
-        existing(session, path.id)
+        lead = existing(session, path.id)
         items = [
             Consent(
                 source=r.source,
@@ -97,6 +122,6 @@ def list_consents(path: RowPath) -> Response:
                 address=r.address,
                 page=r.page,
             )
-            for r in consents.of_lead(session, path.id)
+            for r in consents.of_lead(session, lead.id)
         ]
     return answer(Consents(items=items))

@@ -104,6 +104,7 @@ def _value(value: object) -> object:
 Line = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 Text = Annotated[str, Field(max_length=200_000), AfterValidator(_text)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
+SectionPath = Annotated[str, Field(max_length=700), AfterValidator(_line)]
 FieldValue = Annotated[
     Any,
     AfterValidator(_value),

@@ -72,6 +72,13 @@ class Recording(BaseModel):
     error: str = Field(description="Why it could not be fetched, at the last try")
     kept_at: datetime | None
 
+    @classmethod
+    def of(cls, row: RecordingRow) -> Self:
+        """A recording as it is told."""
+        return cls(
+            id=row.id, state=row.state, kind=row.kind, size=row.size, error=row.error, kept_at=row.kept_at
+        )
+
 
 class Leg(BaseModel):
     """One connection of a call: to whom, and what became of it."""
@@ -136,10 +143,7 @@ class Call(BaseModel):
             rung_number=row.rung_number,
             rung_why=row.rung_why,
             recording_url=row.recording_url,
-            recordings=[
-                Recording(id=r.id, state=r.state, kind=r.kind, size=r.size, error=r.error, kept_at=r.kept_at)
-                for r in row.recordings
-            ],
+            recordings=[Recording.of(r) for r in row.recordings],
             transcript=row.transcript,
             legs=[
                 Leg(
@@ -213,5 +217,5 @@ def get_recording(path: RowPath) -> Response:
         row = session.get(RecordingRow, path.id)
         if row is None or row.state is not RecordingState.KEPT:
             raise NotFound("there is no such recording")
-        place, kind = row.place, row.kind
-    return download.as_sound(place, kind)
+        place, kind, size = row.place, row.kind, row.size
+    return download.as_sound(place, kind, size)

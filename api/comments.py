@@ -13,17 +13,13 @@ from api.leads import existing
 from api.parameters import RowPath
 from api.resource import answer, group, refused
 from api.timeline import TimelineEntry
-from core import clock, db
+from core import db
 from core.errors import Conflict, Invalid
-from crm import timeline
-from intake.text import one_line
+from crm import comments
 from models.lead import Lead
 from models.timeline import TimelineEntry as EntryRow
 
 resource = group("comments", "Remarks on a lead")
-
-KIND = "comment"
-_LONGEST_SUMMARY = 200
 
 
 class NewComment(BaseModel):
@@ -51,17 +47,7 @@ def add_comment(path: RowPath, header: IdempotencyHeader, body: NewComment) -> R
 def _add(session: Session, lead: Lead, text: str, key: str | None) -> EntryRow:
     if lead.merged_into_id is not None:
         raise Conflict(f"the lead is part of lead {lead.merged_into_id} now")
-    entry = timeline.record(
-        session,
-        lead,
-        kind=KIND,
-        summary=one_line(text)[:_LONGEST_SUMMARY],
-        actor=auth.caller().actor,
-        data={"text": text} | ({"idempotency_key": key} if key else {}),
-    )
-    lead.updated_at = clock.now()
-    session.flush()
-    return entry
+    return comments.add(session, lead, text, actor=auth.caller().actor, key=key)
 
 
 def _standing(session: Session, lead: Lead, key: str, text: str) -> EntryRow | None:
@@ -69,7 +55,7 @@ def _standing(session: Session, lead: Lead, key: str, text: str) -> EntryRow | N
         select(EntryRow)
         .where(
             EntryRow.lead_id == lead.id,
-            EntryRow.kind == KIND,
+            EntryRow.kind == comments.KIND,
             EntryRow.data["idempotency_key"].as_string() == key,
         )
         .limit(1)

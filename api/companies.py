@@ -10,27 +10,18 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from api import auth
+from api import auth, single
 from api.body import Line as BodyLine
-from api.elements import (
-    ElementBody,
-    ElementQuery,
-    existing,
-    given,
-    mentions,
-    narrowed,
-    not_null,
-    unchanged,
-    with_version,
-)
+from api.elements import ElementBody, ElementQuery, existing, given, mentions, narrowed, not_null
 from api.paging import Page, page
 from api.parameters import Line, RowPath, e164, email_of
-from api.resource import answer, gone, group, refused
+from api.resource import answer, group, refused
 from api.users import Owner
+from api.versions import unchanged, with_version
 from core import db
 from core.errors import Invalid
 from core.settings import settings
-from crm import changes, companies, deletion
+from crm import changes, companies
 from models.company import Company as CompanyRow
 
 resource = group("companies", "Whom contacts work for")
@@ -105,10 +96,8 @@ def list_companies(query: CompanyQuery) -> Response:
 
 @resource.get("/companies/<row:id>", responses={200: Company, **refused(404)})
 def get_company(path: RowPath) -> Response:
-    """One company."""
-    with db.reading() as session:
-        row = existing(session, CompanyRow, path.id)
-        return with_version(answer(Company.of(row)), row)
+    """One company; of one that became part of another, the other."""
+    return single.told(CompanyRow, path.id, Company.of)
 
 
 @resource.post("/companies", responses={201: Company, **refused(400, 413, 415)})
@@ -145,11 +134,7 @@ def change_company(path: RowPath, body: CompanyChange) -> Response:
 @resource.delete("/companies/<row:id>", responses={204: None, **refused(404, 409, 412)})
 def delete_company(path: RowPath) -> Response:
     """Deletes a company that nothing hangs on: no contact, lead, deal, call or file."""
-    with db.unit_of_work() as session:
-        row = existing(session, CompanyRow, path.id, lock=True)
-        unchanged(row)
-        deletion.delete(session, row)
-    return gone()
+    return single.deleted(CompanyRow, path.id)
 
 
 def _values(session: Session, body: CompanyChange, *, complete: bool = False) -> dict[str, Any]:

@@ -10,29 +10,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from api import auth
+from api import auth, single
 from api.body import Line as BodyLine
 from api.body import Name
-from api.elements import (
-    ElementBody,
-    ElementQuery,
-    existing,
-    given,
-    mentions,
-    narrowed,
-    not_null,
-    referred,
-    unchanged,
-    with_version,
-)
+from api.elements import ElementBody, ElementQuery, existing, given, mentions, narrowed, not_null, referred
 from api.paging import Page, page
 from api.parameters import Email, Line, RowId, RowPath, e164, email_of
-from api.resource import answer, gone, group, refused
+from api.resource import answer, group, refused
 from api.users import Owner
+from api.versions import unchanged, with_version
 from core import db
 from core.errors import Invalid
 from core.settings import settings
-from crm import contacts, deletion
+from crm import contacts
 from models.company import Company
 from models.contact import Contact as ContactRow
 from models.contact_point import ContactPoint, Person, PointKind
@@ -147,10 +137,8 @@ def list_contacts(query: ContactQuery) -> Response:
 
 @resource.get("/contacts/<row:id>", responses={200: Contact, **refused(404)})
 def get_contact(path: RowPath) -> Response:
-    """One contact."""
-    with db.reading() as session:
-        row = existing(session, ContactRow, path.id)
-        return with_version(answer(Contact.of(row)), row)
+    """One contact; of one that became part of another, the other."""
+    return single.told(ContactRow, path.id, Contact.of)
 
 
 @resource.post("/contacts", responses={201: Contact, **refused(400, 409, 413, 415)})
@@ -203,11 +191,7 @@ def change_contact(path: RowPath, body: ContactChange) -> Response:
 @resource.delete("/contacts/<row:id>", responses={204: None, **refused(404, 409, 412)})
 def delete_contact(path: RowPath) -> Response:
     """Deletes a contact that nothing hangs on: no lead, deal, call, mail or file."""
-    with db.unit_of_work() as session:
-        row = existing(session, ContactRow, path.id, lock=True)
-        unchanged(row)
-        deletion.delete(session, row)
-    return gone()
+    return single.deleted(ContactRow, path.id)
 
 
 def _points(

@@ -14,10 +14,11 @@ from api.body import Line, Name, Text
 from api.companies import Company, CompanyChange
 from api.contacts import Contact, ContactChange
 from api.deal_view import Deal, DealChange
-from api.elements import Body, ElementBody, existing, given, not_null, referred, unchanged, with_version
+from api.elements import Body, ElementBody, existing, given, not_null, referred
 from api.leads import Lead, resource
 from api.parameters import RowId, RowPath, e164, email_of
 from api.resource import answer, refused
+from api.versions import unchanged, with_version
 from core import db
 from core.errors import Conflict, Invalid
 from core.ids import new_id

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 from api import auth
 from api.deal_view import DealLineView, LineBody, shown
 from api.deals import from_body
-from api.elements import Body, existing, unchanged, with_version
+from api.elements import Body, existing
 from api.parameters import RowPath
 from api.resource import answer, group, refused
+from api.versions import unchanged, with_version
 from core import db
 from models.deal import Deal as DealRow
 

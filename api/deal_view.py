@@ -176,6 +176,7 @@ class DealChange(ElementBody):
     currency: Line | None = Field(None, pattern="^[A-Z]{3}$", description="The workspace's if left out")
     probability: int | None = Field(None, ge=0, le=100, description="In per cent; null: the stage's")
     expected_close: date | None = None
+    source: Line | None = Field(None, description="Key of a source")
     company_id: RowId | None = None
     contact_id: RowId | None = None
     contacts: list[Part] | None = Field(None, max_length=50, description="The further ones")

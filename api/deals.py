@@ -9,37 +9,27 @@ from pydantic import Field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api import auth
+from api import auth, single
 from api.body import Line as BodyLine
 from api.body import Text
 from api.deal_view import SHOWN, Deal, DealChange, Stay
-from api.elements import (
-    Body,
-    ElementQuery,
-    existing,
-    given,
-    mentions,
-    narrowed,
-    not_null,
-    referred,
-    unchanged,
-    with_version,
-)
+from api.elements import Body, ElementQuery, existing, given, mentions, narrowed, not_null, referred
 from api.paging import Page, page
 from api.parameters import Instant, Line, RowId, RowPath
-from api.resource import answer, gone, group, refused
+from api.resource import answer, group, refused
+from api.versions import unchanged, with_version
 from core import db
 from core.errors import Invalid
 from core.ids import new_id
 from core.settings import settings
-from crm import deal_lines, deals, deletion, workspace
+from crm import deal_lines, deals, own_sources, workspace
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal as DealRow
 from models.deal import DealContact
 from models.pipeline import Pipeline, Stage, StageGroup
 from models.source import Source
-from rules import engine
+from rules import engine, subject
 
 resource = group("deals", "What is to be sold, and how far that has come")
 
@@ -100,9 +90,7 @@ def list_deals(query: DealQuery) -> Response:
 @resource.get("/deals/<row:id>", responses={200: Deal, **refused(404)})
 def get_deal(path: RowPath) -> Response:
     """One deal."""
-    with db.reading() as session:
-        row = existing(session, DealRow, path.id)
-        return with_version(answer(Deal.of(row)), row)
+    return single.told(DealRow, path.id, Deal.of)
 
 
 @resource.get("/deals/<row:id>/stages", responses={200: Page[Stay], **refused(404)})
@@ -135,6 +123,9 @@ def create_deal(body: DealChange) -> Response:
         if lines is not None:
             from_body(session, row, lines, actor)
         session.flush()
+        happened = deals.told(row, "deal.created", {})
+        engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+        session.flush()
         made = Deal.of(row)
     return answer(made, 201, location=f"{settings().address}/api/v1/deals/{made.id}")
 
@@ -144,7 +135,7 @@ def change_deal(path: RowPath, body: DealChange) -> Response:
     """Sets what is given, and nothing else; a stage as POST /deals/<id>/stage does."""
     actor = auth.caller().actor
     with db.unit_of_work() as session:
-        row = existing(session, DealRow, path.id, lock=True)
+        row = _held(session, path.id)
         unchanged(row)
         values = given(session, body, "deal")
         not_null(values, "title", "currency", "pipeline", "stage", "tags", "contacts", "lines")
@@ -154,14 +145,16 @@ def change_deal(path: RowPath, body: DealChange) -> Response:
         stage, pipeline = values.pop("stage", None), values.pop("pipeline", None)
         reason, lines = values.pop("reason", None), values.pop("lines", None)
         contacts = values.pop("contacts", None)
-        deals.change(session, row, values, actor=actor)
+        deals.change(session, row, values, actor=actor, new_lines=lines is not None)
         if contacts is not None:
             _parts(session, row, contacts, actor)
         if lines is not None:
             from_body(session, row, lines, actor)
         happened = []
-        if stage is not None or pipeline is not None:
-            happened = deals.change_stage(session, row, stage, actor=actor, pipeline=pipeline, reason=reason)
+        if stage is not None or pipeline is not None or reason is not None:
+            stays = stage is None and pipeline is None
+            to = row.stage.key if stays else stage
+            happened = deals.change_stage(session, row, to, actor=actor, pipeline=pipeline, reason=reason)
         engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
         session.flush()
         session.refresh(row)
@@ -172,7 +165,7 @@ def change_deal(path: RowPath, body: DealChange) -> Response:
 def move_deal(path: RowPath, body: StageMove) -> Response:
     """Moves a deal to another stage: on, back, to won or to lost with a reason, or to another pipeline."""
     with db.unit_of_work() as session:
-        row = existing(session, DealRow, path.id, lock=True)
+        row = _held(session, path.id)
         unchanged(row)
         happened = deals.change_stage(
             session,
@@ -192,25 +185,32 @@ def move_deal(path: RowPath, body: StageMove) -> Response:
 @resource.delete("/deals/<row:id>", responses={204: None, **refused(404, 409, 412)})
 def delete_deal(path: RowPath) -> Response:
     """Deletes a deal that nothing hangs on: no call, mail or file."""
-    with db.unit_of_work() as session:
-        row = existing(session, DealRow, path.id, lock=True)
-        unchanged(row)
-        deletion.delete(session, row)
-    return gone()
+    return single.deleted(DealRow, path.id)
+
+
+def _held(session: Session, deal_id: int) -> DealRow:
+    """The deal, held with the lead that it came from, which rules may change. Raises NotFound."""
+    row = existing(session, DealRow, deal_id)
+    subject.hold_rows(session, row.lead_id, row.id, None)
+    return row
 
 
 def from_body(
     session: Session, row: DealRow, lines: list[dict[str, Any]], actor: str, *, add: bool = False
 ) -> None:
     """Makes the lines of a body the deal's; with `add` beside those it has."""
+    standing = frozenset(line.product_id for line in row.lines)
     made = [
-        deal_lines.line(session, row.currency, line, field=f"/lines/{place}")
+        deal_lines.line(session, row.currency, line, field=f"/lines/{place}", standing=standing)
         for place, line in enumerate(lines)
     ]
     deal_lines.set_lines(session, row, [*row.lines, *made] if add else made, actor=actor)
 
 
 def _referred(session: Session, values: dict[str, Any]) -> None:
+    if "source" in values:
+        key = values.pop("source")
+        values["source_id"] = own_sources.find(session, key, own=False).id if key is not None else None
     referred(session, values, {"contact_id": Contact, "company_id": Company})
     for place, part in enumerate(values.get("contacts") or ()):
         if session.get(Contact, part["contact_id"]) is None:

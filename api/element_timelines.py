@@ -10,17 +10,16 @@ from pydantic import Field
 from sqlalchemy import select
 
 from api import auth
-from api.activities import SHOWN, Activity
+from api.activity_view import SHOWN, Activity
 from api.body import Text
 from api.elements import Body, existing
 from api.paging import Page, page
 from api.parameters import PageQuery, RowPath
 from api.resource import answer, group, refused
-from api.timeline import TimelineEntry, TimelineQuery
-from core import clock, db
+from api.timeline import TimelineEntry, TimelineQuery, leaf
+from core import db
 from core.errors import Invalid, NotFound
-from crm import timeline
-from intake.text import one_line
+from crm import comments, timeline
 from models.activity import Activity as ActivityRow
 from models.company import Company
 from models.contact import Contact
@@ -30,7 +29,6 @@ from models.timeline import TimelineEntry as EntryRow
 T = TypeVar("T", Contact, Company, Deal)
 
 resource = group("element timelines", "What happened to contacts, companies and deals, and what is next")
-_LONGEST_SUMMARY = 200
 
 
 class Comment(Body):
@@ -57,11 +55,7 @@ def _routes(on: APIBlueprint, plural: str, table: type[Contact | Company | Deal]
     def get_timeline(path: RowPath, query: TimelineQuery) -> Response:
         """What happened to it, newest first; also what happened on its leads and deals."""
         with db.reading() as session:
-            row = existing(session, table, path.id)
-            chosen = query.narrowed(timeline.of(session, row))
-            rows, following = page(session, chosen, EntryRow.id, query, of=f"{one} timeline {path.id}")
-        items = [TimelineEntry.of(r) for r in rows]
-        return answer(Page[TimelineEntry](items=items, next_cursor=following))
+            return answer(leaf(session, existing(session, table, path.id), query))
 
     @on.get(
         f"/{plural}/<row:id>/activities",
@@ -72,9 +66,9 @@ def _routes(on: APIBlueprint, plural: str, table: type[Contact | Company | Deal]
     def get_activities(path: RowPath, query: PageQuery) -> Response:
         """What is to be done about it, and what was; the last planned first."""
         with db.reading() as session:
-            existing(session, table, path.id)
+            row = existing(session, table, path.id)
             column = getattr(ActivityRow, f"{one}_id")
-            chosen = select(ActivityRow).where(column == path.id).options(SHOWN)
+            chosen = select(ActivityRow).where(column == row.id).options(*SHOWN)
             rows, following = page(session, chosen, ActivityRow.id, query, of=f"{one} activities {path.id}")
         return answer(Page[Activity](items=[Activity.of(r) for r in rows], next_cursor=following))
 
@@ -90,16 +84,7 @@ def _routes(on: APIBlueprint, plural: str, table: type[Contact | Company | Deal]
             raise Invalid("some values are not acceptable", {"/text": "is empty"})
         with db.unit_of_work() as session:
             row = existing(session, table, path.id, lock=True)
-            entry = timeline.record(
-                session,
-                row,
-                kind="comment",
-                summary=one_line(body.text)[:_LONGEST_SUMMARY],
-                actor=auth.caller().actor,
-                data={"text": body.text},
-            )
-            row.updated_at = clock.now()
-            session.flush()
+            entry = comments.add(session, row, body.text, actor=auth.caller().actor)
         return answer(TimelineEntry.of(entry), 201)
 
 

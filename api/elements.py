@@ -1,11 +1,10 @@
-"""What contacts, companies, deals and leads have in common at the API: finding, owners, tags, versions."""
+"""What contacts, companies, deals and leads have in common at the API: finding, owners, tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
@@ -13,11 +12,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.body import FieldValue, Name
 from api.parameters import Instant, Line, PageQuery
-from core.errors import Invalid, NotFound, Stale
-from core.ids import digest
-from crm import catalogue, fields, workspace
+from core.errors import Conflict, Invalid, NotFound
+from crm import catalogue, fields, merging, workspace
 from crm.catalogue import ElementKind
-from crm.element import Element
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal
@@ -54,11 +51,20 @@ class ElementBody(Body):
 
 
 def existing(session: Session, table: type[E], row_id: int, *, lock: bool = False) -> E:
-    """The row, held until the transaction ends where `lock` says so. Raises NotFound."""
+    """The element, or the one that it is part of now; to change it (`lock`), the element itself, held until
+    the transaction ends.
+
+    Raises NotFound, and Conflict for a change of what is part of another.
+    """
+    kind = table.__tablename__
     row = session.get(table, row_id, with_for_update={"of": table} if lock else None, populate_existing=lock)
     if row is None:
-        raise NotFound(f"there is no such {table.__tablename__}")
-    return row
+        raise NotFound(f"there is no such {kind}")
+    if isinstance(row, Deal):
+        return row
+    if lock and row.merged_into_id is not None:
+        raise Conflict(f"the {kind} is part of {kind} {row.merged_into_id} now")
+    return cast(E, merging.standing(session, row))
 
 
 def narrowed(session: Session, chosen: Select[T], table: type[T], asked: ElementQuery) -> Select[T]:
@@ -142,23 +148,3 @@ def not_null(values: Mapping[str, Any], *names: str) -> None:
     """Raises Invalid where one of these is taken away."""
     if wrong := {f"/{name}": "cannot be null" for name in names if name in values and values[name] is None}:
         raise Invalid("some values are not acceptable", wrong)
-
-
-def version(element: Element) -> str:
-    """The element's entity tag (RFC 9110, 8.8.3)."""
-    return f'"{digest(element.__tablename__, str(element.id), element.updated_at.isoformat())[:24]}"'
-
-
-def unchanged(element: Element) -> None:
-    """Raises Stale where `If-Match` names another version than the present one."""
-    wanted = request.headers.get("If-Match")
-    if wanted is None or wanted.strip() == "*":
-        return
-    if version(element) not in [part.strip() for part in wanted.split(",")]:
-        raise Stale("it was changed meanwhile; read it again")
-
-
-def with_version(answer: Response, element: Element) -> Response:
-    """The answer, with the version of what it tells."""
-    answer.headers["ETag"] = version(element)
-    return answer

@@ -13,7 +13,7 @@ from api.body import Line as BodyLine
 from api.body import Name
 from api.parameters import PageQuery, Query
 from intake import import_jobs
-from models.import_job import Duplicates, ImportJob, ImportState, RowOutcome
+from models.import_job import Duplicates, Imported, ImportJob, ImportState, RowOutcome
 
 _MOST_MAPPED = 500
 
@@ -36,7 +36,7 @@ class Column(BaseModel):
     """A column of the file, and what it becomes."""
 
     header: str
-    target: str = Field(description="A lead's field, `fields.NAME`, or `-` for nothing")
+    target: str = Field(description="A field of what the rows are, `fields.NAME`, or `-` for nothing")
     samples: list[str]
 
 
@@ -44,6 +44,7 @@ class Import(BaseModel):
     """A file, and how far it is brought in."""
 
     id: int
+    what: Imported = Field(description="What its rows are")
     name: str
     kind: str = Field(description="csv, xlsx or vcard")
     charset: str
@@ -94,11 +95,13 @@ class Upload(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     file: Annotated[FileStorage, AfterValidator(_file)]
+    what: Imported = Field(Imported.LEAD, description="What its rows are")
     source: str = Field(
         import_jobs.SOURCE, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Key of the leads' source"
     )
     duplicates: Duplicates = Field(
-        Duplicates.SKIP, description="What becomes of rows of people who have a lead already"
+        Duplicates.SKIP,
+        description="What becomes of rows of people who have a lead already, and of what is there",
     )
     rules: bool = Field(False, description="Whether rules react to what is brought in")
     tags: Said = Field("", max_length=1000, description="Tags of all leads, separated by commas")
@@ -133,6 +136,7 @@ class ForeseenRow(BaseModel):
     emails: list[str]
     phones: list[str]
     company: str | None
+    values: dict[str, str] = Field(description="All that the row says in words, by target")
     tags: list[str]
     fields: dict[str, Any]
     problems: list[str]
@@ -154,6 +158,7 @@ class BroughtRow(BaseModel):
     row: int
     outcome: RowOutcome
     lead_id: int | None
+    element_id: int | None = Field(description="What it became where rows are no leads")
     reason: str
 
 

@@ -1,4 +1,4 @@
-"""Imports: a file of leads is taken in, foreseen, corrected, brought in, and taken back."""
+"""Imports: a file of leads, or what else there is: taken in, foreseen, corrected, brought in, taken back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from intake.import_jobs import Order
 from models.import_job import ImportJob, ImportRow
 from models.user import Role
 
-resource = group("imports", "Files of leads: CSV, Excel, vCard")
+resource = group("imports", "Files of leads, contacts, companies, deals, products: CSV, Excel, vCard")
 
 
 def existing(session: Session, import_id: int, *, lock: bool = False) -> ImportJob:
@@ -49,6 +49,7 @@ def existing(session: Session, import_id: int, *, lock: bool = False) -> ImportJ
 def create_import(form: Upload) -> Response:
     """Takes a file in: any CSV, an Excel workbook, or vCards. It is brought in once it is started."""
     order = Order(
+        what=form.what,
         source=form.source,
         duplicates=form.duplicates,
         rules=form.rules,
@@ -100,6 +101,7 @@ def preview_import(path: RowPath, query: ForeseeQuery) -> Response:
             emails=entry.emails,
             phones=entry.phones,
             company=entry.own.get("company"),
+            values=entry.own,
             tags=entry.tags,
             fields=entry.fields,
             problems=entry.problems,
@@ -163,7 +165,12 @@ def list_import_rows(path: RowPath, query: RowQuery) -> Response:
         if query.outcome is not None:
             chosen = chosen.where(ImportRow.outcome == query.outcome)
         rows, following = page(session, chosen, ImportRow.number, query, of=f"import:{path.id}")
-    items = [BroughtRow(row=r.number, outcome=r.outcome, lead_id=r.lead_id, reason=r.reason) for r in rows]
+    items = [
+        BroughtRow(
+            row=r.number, outcome=r.outcome, lead_id=r.lead_id, element_id=r.element_id, reason=r.reason
+        )
+        for r in rows
+    ]
     return answer(Page[BroughtRow](items=items, next_cursor=following))
 
 

@@ -62,7 +62,7 @@ def matching(session: Session, asked: LeadQuery) -> Select[Lead]:
     if asked.created_after is not None:
         chosen = chosen.where(Lead.created_at > asked.created_after)
     if asked.unanswered is not None:
-        waits = Lead.last_outbound_at.is_(None) | (Lead.last_inbound_at > Lead.last_outbound_at)
+        waits = Lead.waits_for_answer()
         chosen = chosen.where(waits if asked.unanswered else ~waits)
     return chosen
 

@@ -14,9 +14,10 @@ from api.paging import Page, page
 from api.parameters import RowPath
 from api.resource import answer, group, refused
 from api.users import Owner
+from api.versions import with_place, with_version
 from core import db
-from core.errors import NotFound
-from crm import found
+from core.errors import Conflict, NotFound
+from crm import found, merging
 from crm.leads import status_of
 from models.lead import Lead as LeadRow
 from models.sla import SlaClock, SlaState
@@ -128,14 +129,17 @@ class Lead(BaseModel):
 
 
 def existing(session: Session, lead_id: int, *, lock: bool = False) -> LeadRow:
-    """The lead's row, held until the transaction ends where `lock` says so.
+    """The lead, or the one that it is part of now; to change it (`lock`), the lead itself, held until the
+    transaction ends.
 
-    Raises NotFound.
+    Raises NotFound, and Conflict for a change of what is part of another.
     """
-    row = session.get(LeadRow, lead_id, with_for_update=lock)
+    row = session.get(LeadRow, lead_id, with_for_update={"of": LeadRow} if lock else None)
     if row is None:
         raise NotFound("there is no such lead")
-    return row
+    if lock and row.merged_into_id is not None:
+        raise Conflict(f"the lead is part of lead {row.merged_into_id} now")
+    return merging.standing(session, row)
 
 
 @resource.get("/leads", responses={200: Page[Lead]})
@@ -153,9 +157,7 @@ def list_leads(query: LeadQuery) -> Response:
 
 @resource.get("/leads/<row:id>", responses={200: Lead, **refused(404)})
 def get_lead(path: RowPath) -> Response:
-    """One lead. A merged one says which lead it is part of now."""
+    """One lead; of one that became part of another, the other."""
     with db.reading() as session:
-        row = session.get(LeadRow, path.id, options=_SHOWN)
-        if row is None:
-            raise NotFound("there is no such lead")
-    return answer(Lead.of(row))
+        row = existing(session, path.id)
+        return with_place(with_version(answer(Lead.of(row)), row), row, path.id)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api import auth
 from api.resource import answer, group, refused
 from core import db
-from intake import calling, reconciliation
+from intake import calling, reconciliation, subscriptions
 from models.call_check import CallCheck as CheckRow
 from models.source import Source
 from models.user import Role
@@ -51,6 +51,29 @@ class CallCheck(BaseModel):
         )
 
 
+class Subscription(BaseModel):
+    """The provider's subscription that tells us of the line's calls; it ends, and is renewed before."""
+
+    trouble: str | None = Field(description="Why we do not look after it; null where we do")
+    expires_at: datetime | None = Field(description="When it ends, by the provider's last word")
+    renewed_at: datetime | None = Field(description="When it was renewed, or asked for anew")
+    due_at: datetime | None = Field(description="When it is looked after next")
+    error: str = Field(description="Why that failed the last time")
+
+    @classmethod
+    def of(cls, found: subscriptions.Standing | None) -> Self | None:
+        """A subscription as it is told."""
+        if found is None:
+            return None
+        return cls(
+            trouble=found.trouble,
+            expires_at=found.expires_at,
+            renewed_at=found.renewed_at,
+            due_at=found.due_at,
+            error=found.error,
+        )
+
+
 class Line(BaseModel):
     """A line."""
 
@@ -60,6 +83,7 @@ class Line(BaseModel):
     places_calls: bool
     places_none_because: str | None
     reconciliation: CallCheck
+    subscription: Subscription | None = Field(description="null where the provider tells us for good")
 
     @classmethod
     def of(cls, session: Session, source: Source) -> Self:
@@ -73,6 +97,7 @@ class Line(BaseModel):
             places_calls=silent is None,
             places_none_because=silent,
             reconciliation=CallCheck.of(check, reconciliation.trouble(session, source)),
+            subscription=Subscription.of(subscriptions.standing(session, source)),
         )
 
 
@@ -106,5 +131,16 @@ def reconcile(path: LinePath) -> Response:
     with db.unit_of_work() as session:
         source = reconciliation.line(session, path.key)
         reconciliation.ask(session, source)
+        found = Line.of(session, source)
+    return answer(found, 202)
+
+
+@resource.post("/lines/<key>/subscribe", responses={202: Line, **refused(404)})
+@auth.require(Role.ADMIN, Role.MANAGER)
+def subscribe(path: LinePath) -> Response:
+    """Renews the provider's subscription that tells us of the line's calls now, or asks for it anew."""
+    with db.unit_of_work() as session:
+        source = reconciliation.line(session, path.key)
+        subscriptions.ask(session, source)
         found = Line.of(session, source)
     return answer(found, 202)

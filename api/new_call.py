@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api import auth
 from api.body import IdempotencyHeader, Line, Text
 from api.calls import WITH, Call, resource
-from api.leads import existing
+from api.elements import existing
 from api.parameters import RowId, RowPath
 from api.resource import answer, refused
 from core import db
@@ -20,25 +20,34 @@ from core.errors import Conflict, Invalid, NotFound
 from core.ids import digest, keyed, new_id
 from core.settings import settings
 from crm import call_outcomes, workspace
+from crm.call_outcomes import Called
 from intake import calling
 from models.call import Call as CallRow
 from models.call_order import CallOrder
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 from models.user import User
 from rules import engine
 
+_TABLES: dict[str, type[Lead | Deal | Contact]] = {"lead": Lead, "deal": Deal, "contact": Contact}
+
 
 class NewCall(BaseModel):
-    """Whom to call; `lead` or `phone` is needed."""
+    """Whom to call; one of `lead`, `deal`, `contact`, or else a `phone`, is needed."""
 
     model_config = ConfigDict(extra="forbid")
 
     lead: RowId | None = Field(None, description="The lead whose number is called, and whose call it is")
+    deal: RowId | None = Field(None, description="The deal whose contact is called, and whose call it is")
+    contact: RowId | None = Field(
+        None, description="The contact who is called; it is the call of what is open for them, else theirs"
+    )
     phone: Line | None = Field(
-        None, description="The number, in E.164 or as dialled in the workspace's country; else the lead's"
+        None, description="The number, in E.164 or as dialled in the workspace's country; else theirs"
     )
     agent: Line | None = Field(
-        None, description="E-mail address of the user whose telephone rings first; else the lead's owner"
+        None, description="E-mail address of the user whose telephone rings first; else the owner"
     )
     line: Line | None = Field(None, description="Key of the line to call over; else one that can")
     activity: RowId | None = Field(None, description="The planned call it is made for; else the lead's next")
@@ -47,22 +56,25 @@ class NewCall(BaseModel):
 @resource.post("/calls", responses={202: Call, **refused(400, 404, 409, 413, 415)})
 def place_call(header: IdempotencyHeader, body: NewCall) -> Response:
     """Rings the agent's telephone, and then the client's. What becomes of it is told by the call."""
-    if body.lead is None and not body.phone:
-        raise Invalid("some values are not acceptable", {"/lead": "lead or phone is needed"})
+    given = [kind for kind in _TABLES if getattr(body, kind) is not None]
+    if not given and not body.phone:
+        raise Invalid("some values are not acceptable", {"/lead": "lead, deal, contact or phone is needed"})
+    if len(given) > 1:
+        raise Invalid("some values are not acceptable", {f"/{given[1]}": f"{given[0]} is given already"})
     caller = auth.caller()
     key = digest("call", caller.actor, header.key) if header.key else None
     content = keyed(body.model_dump())
     with db.unit_of_work() as session:
-        lead = existing(session, body.lead, lock=True) if body.lead is not None else None
+        element = _called(session, body, given[0]) if given else None
         order = _standing(session, key, content) if key else None
         if order is None:
-            agent = _agent(session, body.agent, lead)
+            agent = _agent(session, body.agent, element)
             try:
                 order = calling.order(
                     session,
                     agent=agent,
                     actor=caller.actor,
-                    lead=lead,
+                    element=element,
                     phone=body.phone,
                     line=body.line,
                     activity_id=body.activity,
@@ -92,12 +104,11 @@ def pick_outcome(path: RowPath, body: CallOutcome) -> Response:
         row = _shown(session, path.id)
         if row.order is None:
             raise Conflict("the call was not placed from here")
-        if row.lead_id is None:
-            raise Conflict("the call belongs to no lead")
-        lead = session.get_one(Lead, row.lead_id, with_for_update=True)
+        if (element := call_outcomes.about_whom(session, row)) is None:
+            raise Conflict("the call belongs to nobody whom we know")
         order = session.get_one(CallOrder, row.order.id, with_for_update=True, populate_existing=True)
         happened = call_outcomes.pick(
-            session, order, lead, outcome=body.outcome, note=body.note, actor=auth.caller().actor
+            session, order, element, outcome=body.outcome, note=body.note, actor=auth.caller().actor
         )
         engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
         made = Call.of(_shown(session, path.id))
@@ -118,13 +129,17 @@ def _standing(session: Session, key: str, content: str) -> CallOrder | None:
     return found
 
 
-def _agent(session: Session, address: str | None, lead: Lead | None) -> User:
+def _called(session: Session, body: NewCall, kind: str) -> Called:
+    return existing(session, _TABLES[kind], getattr(body, kind), lock=True)
+
+
+def _agent(session: Session, address: str | None, element: Called | None) -> User:
     if address is not None:
         chosen = select(User).where(func.lower(User.email) == address.lower(), User.active)
         found = session.scalars(chosen).one_or_none()
         if found is None:
             raise Invalid("some values are not acceptable", {"/agent": "there is no such user"})
         return found
-    if lead is None or lead.owner is None:
+    if element is None or element.owner is None:
         raise Invalid("some values are not acceptable", {"/agent": "say whose telephone is to ring first"})
-    return lead.owner
+    return element.owner

@@ -21,7 +21,7 @@ from core.errors import Invalid
 from core.ids import new_id
 from core.metrics import ACCEPTED, PROCESSED, REPEATED
 from core.settings import settings
-from crm import conversion, leads, workspace
+from crm import conversion, leads, own_sources, workspace
 from crm.capture import capture
 from crm.contact_points import email_address
 from crm.submission import Submission
@@ -51,6 +51,9 @@ class NewLead(BaseModel):
     message: Text | None = None
     fields: dict[Name, FieldValue] = Field(default_factory=dict, max_length=200, description="Custom fields")
     tags: list[Name] = Field(default_factory=list, max_length=50)
+    source: Name | None = Field(
+        None, description="Key of one of the workspace's own sources; the API if left out"
+    )
 
     @model_validator(mode="after")
     def _says_who(self) -> Self:
@@ -72,7 +75,8 @@ def create_lead(header: IdempotencyHeader, body: NewLead) -> Response:
         (receipt,) = journal.append(session, [journal.Entry(source.id, ADAPTER, key, _delivery())])
         event = session.get_one(InboundEvent, receipt.event_id, options=[undefer(InboundEvent.body)])
         if receipt.new:
-            _take_in(session, event, body, source)
+            own = own_sources.find(session, body.source) if body.source is not None else source
+            _take_in(session, event, body, own)
         elif json.loads(event.body) != request.get_json():
             raise Invalid("some values are not acceptable", {"Idempotency-Key": "was used with another body"})
         row = session.get_one(LeadRow, event.lead_id)
@@ -127,6 +131,5 @@ def _take_in(session: Session, event: InboundEvent, asked: NewLead, source: Sour
     engine.react(session, ladder.catch(session, taken.lead, here), workspace=here, event_id=event.id)
     if here.mode == "simple":
         engine.react(session, conversion.straight(session, taken.lead), workspace=here, event_id=event.id)
-    event.lead_id = taken.lead.id
     event.attempts = 1
-    journal.close(event, EventState.PROCESSED)
+    journal.close(session, event, EventState.PROCESSED, lead_id=taken.lead.id)

@@ -9,7 +9,15 @@ from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.routing import BaseConverter
@@ -85,6 +93,12 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, given: Any) -> Any:
+        """Which parts are answered (see api.sparse) is not the route's matter."""
+        return {k: v for k, v in given.items() if k != "fields"} if isinstance(given, dict) else given
+
     @classmethod
     @cache
     def model_json_schema(cls, *given: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
@@ -111,7 +125,7 @@ def check_parameters(given: MultiDict[str, str], view: Callable[..., Any]) -> No
     """Raises Invalid for a parameter given twice, and for any where the route takes none."""
     wrong = {name: "is given more than once" for name, values in given.lists() if len(values) > 1}
     if "query" not in view.__annotations__:
-        wrong |= dict.fromkeys(given, "is not known here")
+        wrong |= dict.fromkeys((name for name in given if name != "fields"), "is not known here")
     if wrong:
         raise Invalid("some values are not acceptable", wrong)
 

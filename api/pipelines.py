@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.paging import Page
 from api.resource import answer, group
@@ -46,6 +46,21 @@ class Reasons(BaseModel):
 
     closing: list[Reason]
     junk: list[Reason]
+
+
+class Tag(BaseModel):
+    """A tag that is offered where tags are given."""
+
+    name: str
+    about: str = Field(description="What it is for")
+
+
+@resource.get("/tags", responses={200: Page[Tag]})
+def list_tags() -> Response:
+    """The tags that the workspace offers; others may be given too."""
+    with db.reading() as session:
+        items = [Tag(name=tag.name, about=tag.about) for tag in catalogue.load(session).tags]
+    return answer(Page[Tag](items=items, next_cursor=None))
 
 
 @resource.get("/pipelines", responses={200: Page[Pipeline]})

@@ -23,6 +23,7 @@ from models.user import Role
 from models.workspace import WorkspaceRow
 from rules.backtest import backtest
 from rules.difference import difference
+from workspace import from_afar
 from workspace.apply import apply
 from workspace.check import check
 from workspace.document import Document
@@ -134,7 +135,7 @@ def get_ruleset(path: RowPath) -> Response:
 def check_ruleset(body: Draft) -> Response:
     """Finds mistakes in a draft; its tests are carried out when it is published."""
     with db.reading() as session:
-        checked = check(session, _document(body))
+        checked = check(session, _document(session, body))
         lines = list(difference(_in_force(session), checked.stored["rules"]))
     return answer(Checked(rules=len(body.rules), differences=lines))
 
@@ -144,7 +145,7 @@ def check_ruleset(body: Draft) -> Response:
 def backtest_ruleset(body: Trial) -> Response:
     """Tries a draft on the leads of the last days: who would have gone elsewhere. Nothing is written."""
     with db.reading() as session:
-        checked = check(session, _document(body))
+        checked = check(session, _document(session, body))
         found = backtest(session, checked.stored["rules"], days=body.days).as_data()
     return answer(Backtest(**{**found, "moved": found["moved"][:1000]}))
 
@@ -154,7 +155,7 @@ def backtest_ruleset(body: Trial) -> Response:
 def publish_ruleset(body: NewVersion) -> Response:
     """Puts a draft in force, if it has no mistakes and its tests come out as expected."""
     with db.unit_of_work() as session:
-        apply(session, check(session, _document(body)), by=auth.caller().actor, why=body.why)
+        apply(session, check(session, _document(session, body)), by=auth.caller().actor, why=body.why)
         made = _present(session)
     return answer(made, 201)
 
@@ -172,8 +173,10 @@ def rollback_ruleset(path: RowPath, body: Reason) -> Response:
     return answer(made, 201)
 
 
-def _document(body: Draft) -> Document:
-    return Document(values={"rules": body.rules, "tests": body.tests})
+def _document(session: Session, body: Draft) -> Document:
+    values = {"rules": body.rules, "tests": body.tests}
+    from_afar.check_references(session, values)
+    return Document(values=values)
 
 
 def _existing(session: Session, number: int) -> RulesetVersion:

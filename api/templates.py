@@ -1,15 +1,19 @@
-"""Templates, and how each would read for a lead."""
+"""Templates, and how each would read."""
 
 from __future__ import annotations
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.leads import existing
+from api.elements import existing
+from api.parameters import RowId
 from api.resource import answer, group, refused
 from core import db
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from crm import workspace
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import Lead
 from rules import letter
 
 resource = group("templates", "Texts to send")
@@ -39,12 +43,14 @@ class Templates(BaseModel):
 
 
 class PreviewQuery(BaseModel):
-    """For whom."""
+    """For whom: one of the three."""
 
     model_config = ConfigDict(extra="forbid")
 
-    lead: int = Field(ge=1, lt=2**63, description="Id of the lead it is filled in for")
-    language: str | None = Field(None, max_length=20, description="The lead's if left out")
+    lead: RowId | None = Field(None, description="Id of the lead it is filled in for")
+    contact: RowId | None = Field(None, description="Id of the contact")
+    deal: RowId | None = Field(None, description="Id of the deal")
+    language: str | None = Field(None, max_length=20, description="Theirs if left out")
 
 
 class Preview(BaseModel):
@@ -72,12 +78,20 @@ def list_templates() -> Response:
 
 @resource.get("/templates/<key>/preview", responses={200: Preview, **refused(404)})
 def preview_template(path: TemplatePath, query: PreviewQuery) -> Response:
-    """The template filled in for a lead; nothing is sent."""
+    """The template filled in for a lead, a contact or a deal; nothing is sent."""
+    wanted: list[tuple[type[Lead | Contact | Deal], int]] = [
+        (table, row_id)
+        for table, row_id in ((Lead, query.lead), (Contact, query.contact), (Deal, query.deal))
+        if row_id is not None
+    ]
+    if len(wanted) != 1:
+        raise Invalid("some values are not acceptable", {"/lead": "or one of contact and deal is needed"})
     with db.reading() as session:
-        lead = existing(session, query.lead)
+        table, row_id = wanted[0]
+        element = existing(session, table, row_id)
         if path.key not in {t.key for t in letter.all_standing(session)}:
             raise NotFound("there is no such template")
         here = workspace.load(session)
-        made = letter.for_lead(session, path.key, lead, here, language=query.language)
+        made = letter.by_hand(session, path.key, element, here, language=query.language)
     said = made.letter
     return answer(Preview(language=made.language, subject=said.subject, text=said.text, html=said.html))

@@ -1,4 +1,4 @@
-"""The trace of a lead: why it went where it went."""
+"""The trace of a lead, deal or contact: why it went where it went."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.leads import existing
+from api.elements import existing
 from api.paging import Page, page
 from api.parameters import PageQuery, RowPath
 from api.resource import answer, group, refused
 from core import db
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import Lead
 from models.rule import StepRow, StepState
 from models.rule import Trace as TraceRow
+from rules.subject import Subject
 
 resource = group("trace", "Why a lead went where it went")
 
@@ -109,10 +113,27 @@ class Trace(BaseModel):
 @resource.get("/leads/<row:id>/trace", responses={200: Page[Trace], **refused(404)})
 def get_trace(path: RowPath, query: PageQuery) -> Response:
     """Which rules were looked at, on what values, what they planned and what each step did; newest first."""
+    return _trace(Lead, path.id, query)
+
+
+@resource.get("/deals/<row:id>/trace", responses={200: Page[Trace], **refused(404)})
+def get_trace_of_deal(path: RowPath, query: PageQuery) -> Response:
+    """The same for what rules were told of a deal."""
+    return _trace(Deal, path.id, query)
+
+
+@resource.get("/contacts/<row:id>/trace", responses={200: Page[Trace], **refused(404)})
+def get_trace_of_contact(path: RowPath, query: PageQuery) -> Response:
+    """The same for what rules were told of a contact who has neither an open lead nor an open deal."""
+    return _trace(Contact, path.id, query)
+
+
+def _trace(of: type[Subject], element_id: int, query: PageQuery) -> Response:
+    kind = of.__tablename__
     with db.reading() as session:
-        existing(session, path.id)
-        chosen = select(TraceRow).where(TraceRow.lead_id == path.id)
-        rows, following = page(session, chosen, TraceRow.id, query, of=f"trace {path.id}")
+        row = existing(session, of, element_id)
+        chosen = select(TraceRow).where(getattr(TraceRow, f"{kind}_id") == row.id)
+        rows, following = page(session, chosen, TraceRow.id, query, of=f"trace {kind} {element_id}")
         steps = _steps(session, rows)
     items = [
         Trace(

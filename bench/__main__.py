@@ -8,7 +8,21 @@ import sys
 import time
 from pathlib import Path
 
-from bench import calls, crm, drain, email_corpus, forms, idle, intake, limits, mailbox, past, rules
+from bench import (
+    calls,
+    crm,
+    drain,
+    email_corpus,
+    event,
+    forms,
+    idle,
+    intake,
+    limits,
+    mailbox,
+    past,
+    reads,
+    rules,
+)
 from bench.load import generator
 from bench.postgres_store import Postgres
 from bench.report import Report
@@ -16,6 +30,8 @@ from bench.sqlite_store import Sqlite
 from bench.store import Store
 
 NAMES = ("intake", "forms", "calls", "idle", "drain", "past", "mailbox", "rules", "crm")
+#: Parts of `crm`, measured alone where they are named.
+PARTS = (*reads.PARTS, "imports")
 #: Measures nothing, and is not run with the others: how many mails are understood.
 CORPUS = "email-corpus"
 
@@ -24,7 +40,10 @@ def main() -> None:
     """Reads the command line and does what it says."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all), or {CORPUS}"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(NAMES)} (default: all), parts of crm: {', '.join(PARTS)}; or {CORPUS}",
     )
     parser.add_argument("--quick", action="store_true", help="under a minute, rougher")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
@@ -35,7 +54,7 @@ def main() -> None:
     if asked.names == [CORPUS]:
         print(email_corpus.table(email_corpus.cases()))
         return
-    if unknown := set(asked.names) - set(NAMES):
+    if unknown := set(asked.names) - {*NAMES, *PARTS}:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     # So that whatever is running is ended and removed on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -47,6 +66,9 @@ def main() -> None:
     if "rules" in names:
         print("rules …", flush=True)
         rules.measure(report, quick=asked.quick)
+        for store in stores:
+            print(f"rules on {store.name} …", flush=True)
+            event.measure(report, store, quick=asked.quick)
     for store in stores:
         for name in (n for n in names if n != "rules"):
             print(f"{name} on {store.name} …", flush=True)
@@ -58,6 +80,10 @@ def main() -> None:
                     forms.measure(report, store, made, quick=asked.quick)
             elif name == "crm":
                 crm.measure(report, store, quick=asked.quick)
+            elif name in reads.PARTS:
+                reads.measure(report, store, quick=asked.quick, parts=[name])
+            elif name == "imports":
+                crm.imports(report, store, quick=asked.quick)
             elif name == "calls":
                 with generator() as made:
                     calls.measure(report, store, made, quick=asked.quick)

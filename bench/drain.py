@@ -102,11 +102,16 @@ def _fill(service: Service, store: Store, events: int) -> None:
     [(source_id,)] = store.rows("SELECT id FROM source WHERE channel = 'form'")
     database = db.Database(store.url(), pool=2)
     try:
-        for first in range(0, events, _AT_ONCE):
-            with database.unit_of_work() as session:
-                append(session, [_entry(source_id, n) for n in range(first, min(first + _AT_ONCE, events))])
+        fill(database, source_id, events)
     finally:
         database.close()
+
+
+def fill(database: db.Database, source_id: int, events: int) -> None:
+    """Journals so many forms, each from somebody else."""
+    for first in range(0, events, _AT_ONCE):
+        with database.unit_of_work() as session:
+            append(session, [_entry(source_id, n) for n in range(first, min(first + _AT_ONCE, events))])
 
 
 def _entry(source_id: int, number: int) -> Entry:

@@ -1,4 +1,4 @@
-"""Mail: a backlog from the server to routed leads, and how long a single message takes with IDLE.
+"""Mail: a backlog to routed leads, what a form waits meanwhile, and how long one message takes with IDLE.
 
 The server is Dovecot, on loopback. Beside it a bare IMAPClient fetches the same messages, and does nothing
 with them. The lead counts as visible when its event is `processed` for a reader of the database itself.
@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import time
+import uuid
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -43,8 +44,10 @@ def measure(report: Report, store: Store, *, quick: bool) -> None:
             begin = time.perf_counter()
             service.start()
             journalled = _until(store, messages, "inbound_events", begin, service)
-            routed = _until(store, messages, "inbound_events WHERE state = 'processed'", begin, service)
-            latencies = [_single(server, store, messages + n, service) for n in range(singles + _WARM)]
+            waits = _meanwhile(store, messages, service)
+            routed = time.perf_counter() - begin
+            there = messages + len(waits)
+            latencies = [_single(server, store, there + n, service) for n in range(singles + _WARM)]
     area = f"mailbox, {store.name}"
     rate = messages / bare
     report.add(
@@ -65,6 +68,18 @@ def measure(report: Report, store: Store, *, quick: bool) -> None:
             rate,
         ),
     )
+    for share in (50, 99):
+        value = percentile(waits, share) * 1000
+        report.add(
+            Figure(
+                area,
+                f"meanwhile, {len(waits)} forms one after the other: post → routed lead, p{share}",
+                value,
+                "ms",
+                target="< 1 s",
+                met=value < _SECOND_MS,
+            )
+        )
     for share in (50, 99):
         value = percentile(latencies[_WARM:], share) * 1000
         report.add(
@@ -130,6 +145,25 @@ def _until(store: Store, number: int, rows: str, begin: float, service: Service)
             raise TimeoutError(f"not all messages came: {service.log()[-2000:]}")
         time.sleep(0.02)
     return time.perf_counter() - begin
+
+
+def _meanwhile(store: Store, messages: int, service: Service) -> list[float]:
+    """Seconds that each of the forms took which were posted until all of the backlog was routed."""
+    waits: list[float] = []
+    end = time.perf_counter() + 1200
+    while store.rows("SELECT count(*) FROM inbound_events WHERE state = 'processed'")[0][0] < messages + len(
+        waits
+    ):
+        begin = time.perf_counter()
+        answer = service.form("contact", {"name": "Ana", "email": f"ana{len(waits)}@client.test"})
+        event_id = uuid.UUID(answer.json["event_id"]).hex
+        while store.rows("SELECT state FROM inbound_events WHERE id = ?", event_id) != [("processed",)]:
+            if time.perf_counter() > end:
+                raise TimeoutError(f"not all was routed: {service.log()[-2000:]}")
+            time.sleep(0.002)
+        waits.append(time.perf_counter() - begin)
+        time.sleep(0.3)
+    return waits
 
 
 def _single(server: DovecotServer, store: Store, number: int, service: Service) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from sqlalchemy.engine import make_url
 from bench.limits import ROW, Loop
 from bench.store import share
 
-#: Made and dropped by the bench; one that a broken run has left is dropped first.
-NAME = "portaria_bench"
+#: Made and dropped by the bench: each run has its own, so that two may go on beside each other.
+NAME = f"portaria_bench_{os.getpid()}"
 _INSERT = "INSERT INTO bare (body, adapter, state, at) VALUES (%s, %s, %s, %s)"
 
 Connection = psycopg.Connection[tuple[Any, ...]]

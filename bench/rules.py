@@ -13,12 +13,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bench.report import Figure, Report, median, percentile
-from rules.condition import Condition
 from rules.looking import Looked
 from rules.matching import Matcher
-from rules.schema import Rule
+from rules.schema import Rule, read
 from rules.sight import Sight
-from rules.vocabulary import TRIGGERS
 from rules.workings import Surroundings
 
 _AREA = "rules"
@@ -78,18 +76,18 @@ def measure(report: Report, *, quick: bool) -> None:
 
 
 def _matcher(count: int) -> Matcher[Rule]:
-    variables = TRIGGERS["form.submitted"].variables
     texts = [
         f'lead.channel == "form" && lead.source == "site-{n // _COULD_MATCH}" '
         f"&& lead.fields.employees >= {n % _COULD_MATCH * 100} && !lead.email.endsWith('.test')"
         for n in range(count)
     ]
-    return Matcher(
-        [
-            Rule(f"rule {n}", "form.submitted", Condition(text, variables), (), True)
-            for n, text in enumerate(texts)
-        ]
-    )
+    written = [
+        {"name": f"rule {n}", "on": "form.submitted", "when": text, "do": [{"assign": {"team": "inbound"}}]}
+        for n, text in enumerate(texts)
+    ]
+    rules, mistakes = read(written)
+    assert not mistakes
+    return Matcher(rules)
 
 
 def _lead(by: Random) -> dict[str, Any]:

@@ -83,6 +83,11 @@ def note_of_broker(here: Settings) -> Path:
     return here.data_dir / "broker.url"
 
 
+def supervised() -> bool:
+    """Whether `portaria up` started this process and ends it."""
+    return bool(os.environ.get(SUPERVISED))
+
+
 def stop_event() -> threading.Event:
     """An event that is set when this process is told to stop, or its supervisor is gone."""
     stop = threading.Event()
@@ -91,7 +96,7 @@ def stop_event() -> threading.Event:
         stop.set()
 
     signal.signal(signal.SIGTERM, told)
-    if os.environ.get(SUPERVISED):
+    if supervised():
         # Ctrl-C reaches the whole group; the supervisor then ends its children in order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         leave_with_parent(stop.set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import threading
 from datetime import timedelta
 
@@ -39,6 +40,8 @@ def run() -> None:
     """Serves until told to stop."""
     process.loaded()
     here = settings()
+    if process.supervised():
+        _leave_ctrl_c()
     process.claim_port(here, patience=_TAKEOVER)
     server = Server(
         "boot.web:serve",
@@ -60,6 +63,7 @@ def run() -> None:
 
 def serve() -> OpenAPI:
     """The application of one web worker, with its own journal writer and doorbell."""
+    _leave_ctrl_c()
     process.begin("web", pool=20)
     process.leave_with_parent(lambda: os._exit(1))
     app = create_app()
@@ -69,9 +73,32 @@ def serve() -> OpenAPI:
     return app
 
 
+def _leave_ctrl_c() -> None:
+    """Ctrl-C reaches the whole group, and whoever is above this process ends it then.
+
+    A Granian worker that is told twice does not end at all, until it is killed. Its own handlers come later
+    than ours would, so the signal is kept from it altogether.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
 def create_app() -> OpenAPI:
     """The door, the API and the console as one application. The database comes first."""
+    return renew(with_routes())
+
+
+def with_routes() -> OpenAPI:
+    """The application's routes, which nothing that is configured changes."""
     app = OpenAPI("portaria", doc_ui=False)
+    app.register_blueprint(door)
+    api.mount(app)
+    console.mount(app, programs=refusals.of_unrouted)
+    app.after_request(console.basic_headers)
+    return app
+
+
+def renew(app: OpenAPI) -> OpenAPI:
+    """Gives the application its settings, and what it remembers while it runs: nothing yet."""
     app.config.update(
         SECRET_KEY=derived_key("sessions"),
         SESSION_COOKIE_NAME="portaria_session",
@@ -81,14 +108,13 @@ def create_app() -> OpenAPI:
         MAX_CONTENT_LENGTH=settings().max_form_bytes,
         MAX_FORM_PARTS=body.MOST_FIELDS,
     )
+    app.extensions["ready"] = _troubles
     app.extensions["journal"] = Writer()
     app.extensions["reception"] = Desk()
-    app.register_blueprint(door)
-    api.mount(app, ready=_troubles)
-    console.mount(app, programs=refusals.of_unrouted)
-    app.after_request(console.basic_headers)
+    console.renew(app)
     headers = {**console.BASIC_HEADERS, **HEADERS}
-    app.wsgi_app = FormLane(app.wsgi_app, app.extensions["journal"], headers)  # type: ignore[method-assign]
+    flask = OpenAPI.wsgi_app.__get__(app)
+    app.wsgi_app = FormLane(flask, app.extensions["journal"], headers)  # type: ignore[method-assign]
     return app
 
 

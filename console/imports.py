@@ -14,8 +14,8 @@ from core import db
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from intake import download, import_jobs, import_report
 from intake.import_jobs import Order
-from intake.imports.columns import IGNORED, TARGETS
-from models.import_job import AT_WORK, Duplicates, ImportJob, ImportRow, ImportState, RowOutcome
+from intake.imports.columns import IGNORED, targets
+from models.import_job import AT_WORK, Duplicates, Imported, ImportJob, ImportRow, ImportState, RowOutcome
 from models.user import Role
 
 _MOST = 100
@@ -37,6 +37,7 @@ def take_in() -> ResponseReturnValue:
         return _list("choose a file first"), 422
     try:
         order = Order(
+            what=_what(),
             duplicates=_duplicates(),
             rules=request.form.get("rules") == "on",
             tags=[t.strip()[:100] for t in request.form.get("tags", "").split(",") if t.strip()][:50],
@@ -53,7 +54,7 @@ def _list(mistake: str = "") -> str:
         chosen = select(ImportJob).options(joinedload(ImportJob.source)).order_by(ImportJob.id.desc())
         found = session.scalars(chosen.limit(_MOST)).all()
     return render_template(
-        "console/imports.html", found=found, may=_may(), mistake=mistake, policies=Duplicates
+        "console/imports.html", found=found, may=_may(), mistake=mistake, policies=Duplicates, kinds=Imported
     )
 
 
@@ -73,12 +74,13 @@ def _page(import_id: int, mistake: str = "") -> str:
         ).all()
         draft = job.state is ImportState.DRAFT
         seen = import_report.foreseen(session, job, most=_FORESEEN) if draft else None
+        known = dict.fromkeys(import_jobs.known(session, job.what).fields.values())
     return render_template(
         "console/import.html",
         job=job,
         told=told,
         seen=seen,
-        targets=(IGNORED, *TARGETS),
+        targets=(IGNORED, *targets(job.what.value), *known),
         policies=Duplicates,
         at_work=job.state in AT_WORK,
         may=_may(),
@@ -140,6 +142,13 @@ def _duplicates() -> Duplicates:
         return Duplicates(request.form.get("duplicates", "skip"))
     except ValueError:
         raise Invalid("duplicates are skipped, updated or added") from None
+
+
+def _what() -> Imported:
+    try:
+        return Imported(request.form.get("what", "lead"))
+    except ValueError:
+        raise Invalid("rows are leads, contacts, companies, deals or products") from None
 
 
 def _may() -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console import auth, example, queries
+from console import activities, auth, example, merging, placed, queries, timelines
 from core import db
 from core.errors import NotFound
-from crm import attachments, consents, found
-from crm.call_orders import is_placed
+from crm import attachments, consents, found, messages
 from crm.call_outcomes import OUTCOMES
 from intake import calling
 from models.contact_point import ContactPoint, PointKind
@@ -24,6 +23,7 @@ from rules.explanation import explain
 LARGEST_ID = 2**63 - 1
 _CHOICES = {
     "open": ("Open", OPEN),
+    "unanswered": ("Unanswered", ()),
     "new": ("New", (LeadStatus.NEW,)),
     "in_progress": ("In progress", (LeadStatus.IN_PROGRESS,)),
     "converted": ("Converted", (LeadStatus.CONVERTED,)),
@@ -52,17 +52,18 @@ def all_leads() -> ResponseReturnValue:
 
 def one_lead(lead_id: int) -> ResponseReturnValue:
     """A lead: who it is, what is next, what happened, and why."""
-    before = _number(request.args.get("before"))
+    before = number(request.args.get("before"))
     with db.reading() as session:
         lead = queries.lead(session, lead_id)
         if lead is None:
             raise NotFound("There is no such lead.")
         if lead.merged_into_id is not None:
             return redirect(url_for("console.lead", lead_id=lead.merged_into_id), 303)
-        entries, older = queries.timeline(session, lead.id, before=before)
+        told = timelines.view(session, lead, before=before)
+        entries = [*told["pinned"], *told["entries"]]
         points = queries.contact_points(session, lead.person_id)
         may_call = calling.may_place(session, auth.current_user())
-        order = queries.call_order(session, lead.id)
+        order = queries.call_order(session, lead)
         return render_template(
             "console/lead.html",
             lead=lead,
@@ -70,20 +71,25 @@ def one_lead(lead_id: int) -> ResponseReturnValue:
             may_call=may_call,
             callable=_callable(lead, points) if may_call else [],
             order=order,
-            placed=order is not None and is_placed(order.call),
+            call_to=url_for("console.call_lead", row_id=lead.id),
+            progress=placed.progress(order) if order is not None else None,
             outcomes=OUTCOMES,
             may_write=auth.current_user().role is not Role.READ_ONLY,
             planned=queries.planned(session, lead.id),
             over=queries.over(session, lead.id),
-            entries=entries,
-            older=older,
-            before=before,
-            calls=queries.calls(session, lead.id),
-            users=queries.names(session, _user_ids(entries)),
+            plan_url=url_for("console.lead_plan", lead_id=lead.id),
+            **activities.choices(session),
+            **told,
+            calls=queries.calls(session, entries),
+            users=queries.names(session, user_ids(entries)),
+            unsent=messages.unsent(session, lead),
             files=attachments.of_lead(session, lead.id),
             consents=consents.of_lead(session, lead.id),
             found=found.marked(lead),
             why=explain(session, lead.id) or [],
+            kind="lead",
+            row=lead,
+            merges=merging.merges_of(session, lead),
         )
 
 
@@ -101,7 +107,7 @@ def _asked() -> dict[str, str]:
     return {
         "q": words,
         "status": status if status in _CHOICES else "",
-        "owner": owner if owner in ("me", "none") or _number(owner) else "",
+        "owner": owner if owner in ("me", "none") or number(owner) else "",
     }
 
 
@@ -109,20 +115,21 @@ def _filters(asked: dict[str, str]) -> queries.Filters:
     owner = asked["owner"]
     return queries.Filters(
         statuses=_CHOICES[asked["status"]][1] if asked["status"] else (),
-        owner=auth.current_user().id if owner == "me" else owner if owner == "none" else _number(owner),
+        unanswered=asked["status"] == "unanswered",
+        owner=auth.current_user().id if owner == "me" else owner if owner == "none" else number(owner),
         q=asked["q"],
-        before=_number(request.args.get("before")),
-        after=_number(request.args.get("after")),
+        before=number(request.args.get("before")),
+        after=number(request.args.get("after")),
     )
 
 
-def _number(text: str | None) -> int | None:
+def number(text: str | None) -> int | None:
     if not text or not text.isascii() or not text.isdecimal() or len(text) > 19:
         return None
     number = int(text)
     return number if number <= LARGEST_ID else None
 
 
-def _user_ids(entries: Iterable[TimelineEntry]) -> set[int]:
-    found = (_number(e.actor.removeprefix("user:")) for e in entries if e.actor.startswith("user:"))
+def user_ids(entries: Iterable[TimelineEntry]) -> set[int]:
+    found = (number(e.actor.removeprefix("user:")) for e in entries if e.actor.startswith("user:"))
     return {number for number in found if number is not None}

@@ -8,13 +8,15 @@ from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session, undefer
 
-from console import headers
+from console import auth, headers
 from core import db
 from core.errors import NotFound
+from crm import attachments
 from intake import download
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.showing import Shown, shown
 from models.inbound import InboundEvent
+from models.user import Role
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:12px;overflow-wrap:anywhere}"
@@ -28,7 +30,15 @@ def one(event_id: UUID) -> ResponseReturnValue:
         row = _row(session, event_id)
         pictures = request.args.get("pictures") == "1"
         found = shown(row.body, pictures=pictures)
-        page = render_template("console/mail.html", event=row, shown=found, pictures=pictures)
+        page = render_template(
+            "console/mail.html",
+            event=row,
+            shown=found,
+            pictures=pictures,
+            left=[f for f in attachments.of_event(session, row.id) if f.fetch_tries or not f.digest],
+            named=row.envelope["facts"].get("left", ()),
+            may_write=auth.current_user().role is not Role.READ_ONLY,
+        )
     return headers.with_frame(page)
 
 

@@ -36,6 +36,16 @@ _DETAILS = {
 }
 
 
+def by_field(error: errors.PortariaError, *, below: str = "/") -> dict[str, str]:
+    """What is wrong, by the field of the form beside which it is said, whose pointer begins with `below`.
+
+    What is wrong with all of it stands under no name.
+    """
+    told = error.fields if isinstance(error, errors.Invalid) else {}
+    found = {name.removeprefix(below).replace("/", "-"): words for name, words in told.items()}
+    return found or {"": str(error)}
+
+
 def of_error(error: errors.PortariaError) -> Response:
     """The page for a failure that has a name."""
     match error:

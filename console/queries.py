@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, TextClause, func, or_, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from crm import call_orders
-from models.activity import Activity, ActivityState
+from crm.element import Element
+from models.activity import Activity, ActivityParticipant, ActivityState
 from models.call import Call
 from models.call_order import CallOrder
 from models.contact_point import ContactPoint
-from models.lead import Lead, LeadStatus
+from models.lead import UNANSWERED, Lead, LeadStatus
 from models.timeline import TimelineEntry
 from models.user import User
 
 PAGE = 50
-#: Of one lead's timeline at a time.
-ENTRIES = 100
 #: Of one lead's activities: nobody has so many to do.
 MOST_ACTIVITIES = 200
 #: As many digits may be meant as a telephone number.
@@ -37,6 +36,7 @@ class Filters:
     statuses: Collection[LeadStatus] = ()
     owner: int | str | None = None
     q: str = ""
+    unanswered: bool = False
     before: int | None = None
     after: int | None = None
 
@@ -73,13 +73,17 @@ def page_of_leads(session: Session, filters: Filters) -> Page:
     )
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    found = [Lead.status.in_(filters.statuses) if filters.statuses else Lead.status != LeadStatus.MERGED]
+def _conditions(filters: Filters) -> list[ColumnElement[bool] | TextClause]:
+    found: list[ColumnElement[bool] | TextClause] = [
+        Lead.status.in_(filters.statuses) if filters.statuses else Lead.status != LeadStatus.MERGED
+    ]
+    if filters.unanswered:
+        found.append(text(UNANSWERED))
     if filters.owner is not None:
         found.append(Lead.owner_id.is_(None) if filters.owner == "none" else Lead.owner_id == filters.owner)
     if filters.q:
         texts = (Lead.name, Lead.title, Lead.email, Lead.company, Lead.message)
-        matches = [text.icontains(filters.q, autoescape=True) for text in texts]
+        matches = [column.icontains(filters.q, autoescape=True) for column in texts]
         digits = "".join(c for c in filters.q if c in "0123456789")
         # Only what is written like a number: the digits of an address are none.
         if len(digits) >= _FEWEST_DIGITS and not any(c.isalpha() for c in filters.q):
@@ -114,26 +118,31 @@ def lead(session: Session, lead_id: int) -> Lead | None:
     )
 
 
-def planned(session: Session, lead_id: int) -> Sequence[Activity]:
+def planned(session: Session, row_id: int, kind: str = "lead") -> Sequence[Activity]:
     """What is to be done, the next first."""
     return session.scalars(
-        _activities(lead_id)
+        _activities(row_id, kind)
         .where(Activity.state == ActivityState.PLANNED)
+        .options(
+            selectinload(Activity.participants).joinedload(ActivityParticipant.user),
+            selectinload(Activity.participants).joinedload(ActivityParticipant.contact),
+        )
         .order_by(Activity.due_at, Activity.id)
     ).all()
 
 
-def over(session: Session, lead_id: int) -> Sequence[Activity]:
+def over(session: Session, row_id: int, kind: str = "lead") -> Sequence[Activity]:
     """What was done or cancelled, the latest first."""
     return session.scalars(
-        _activities(lead_id)
+        _activities(row_id, kind)
         .where(Activity.state != ActivityState.PLANNED)
         .order_by(Activity.due_at.desc(), Activity.id.desc())
     ).all()
 
 
-def _activities(lead_id: int) -> Select[Activity]:
-    found = select(Activity).where(Activity.lead_id == lead_id).options(joinedload(Activity.owner))
+def _activities(row_id: int, kind: str) -> Select[Activity]:
+    mine = getattr(Activity, f"{kind}_id") == row_id
+    found = select(Activity).where(mine).options(joinedload(Activity.owner))
     return found.limit(MOST_ACTIVITIES)
 
 
@@ -144,11 +153,12 @@ def contact_points(session: Session, person_id: int) -> Sequence[ContactPoint]:
     ).all()
 
 
-def calls(session: Session, lead_id: int) -> dict[int, Call]:
-    """A lead's calls by their id."""
+def calls(session: Session, entries: Iterable[TimelineEntry]) -> dict[int, Call]:
+    """The calls that entries of a timeline are about, by their id."""
+    ids = {e.data.get("call") for e in entries if e.kind == "call"}
     found = session.scalars(
         select(Call)
-        .where(Call.lead_id == lead_id)
+        .where(Call.id.in_([i for i in ids if isinstance(i, int)]))
         .options(
             joinedload(Call.source),
             joinedload(Call.user),
@@ -159,23 +169,12 @@ def calls(session: Session, lead_id: int) -> dict[int, Call]:
     return {call.id: call for call in found}
 
 
-def call_order(session: Session, lead_id: int) -> CallOrder | None:
-    """The last call that was ordered to this lead, with how far it has come."""
-    newest = call_orders.latest(lead_id).options(
+def call_order(session: Session, element: Element) -> CallOrder | None:
+    """The last call that was ordered to this lead, deal or contact, with how far it has come."""
+    newest = call_orders.latest(element).options(
         joinedload(CallOrder.call), joinedload(CallOrder.user), selectinload(CallOrder.commands)
     )
     return session.scalars(newest).one_or_none()
-
-
-def timeline(session: Session, lead_id: int, *, before: int | None) -> tuple[list[TimelineEntry], int | None]:
-    """Entries, newest first, and the id to go on with; `before` is where the page before ended."""
-    wanted = select(TimelineEntry).where(TimelineEntry.lead_id == lead_id)
-    if before is not None:
-        wanted = wanted.where(TimelineEntry.id < before)
-    found = session.scalars(wanted.order_by(TimelineEntry.id.desc()).limit(ENTRIES + 1)).all()
-    entries = found[:ENTRIES]
-    older = entries[-1].id if len(found) > ENTRIES else None
-    return sorted(entries, key=lambda e: (e.at, e.id), reverse=True), older
 
 
 def names(session: Session, user_ids: Collection[int]) -> dict[int, str]:

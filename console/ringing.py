@@ -1,7 +1,9 @@
-"""Calls that ring, for the pages that are open: asked for twice a second, so answered out of memory.
+"""Calls that ring or were placed, counters, news: asked for by open pages often, so answered from memory.
 
-A page that waited for news would hold one of the threads that take enquiries; this one holds it for less than
-a millisecond. The database is asked by one request at a time, four times a second at most, whoever is there.
+A page that waited for news, or was sent them as they come, would hold one of the threads that take enquiries;
+this one holds it for less than a millisecond, and is told in one line where nothing is new. The database is
+asked by one request at a time, four times a second at most, whoever is there; counters are counted anew once
+something has happened.
 """
 
 from __future__ import annotations
@@ -11,29 +13,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, current_app, g, jsonify, redirect, url_for
+from flask import Response, current_app, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from console import auth, words
+from console.placed import Progress, lately
+from console.places import page_of
 from core import clock, db
 from core.errors import NotFound, Unavailable
-from crm import ringing, workspace
-from crm.element import Element
+from crm import counters, notifications, ringing, workspace
 from crm.ringing import Ring
 from crm.workspace import WorkspaceSettings
 from intake import taking
 from models.call import Call
-from models.lead import Lead
 from models.source import Channel, Source
+from models.timeline import TimelineEntry
 from models.user import User
 
 #: Seconds for which one look at the calls is good, and one at who may sign in.
 FRESH, PEOPLE_FRESH = 0.25, 2.0
 # Beyond that no answer is better than an old one.
 _STALE = 5.0
+#: Seconds for which a user's counters are good: while nothing happens, and at least, however much does.
+COUNTED_FRESH, RECOUNTED = 10.0, 1.0
 #: Milliseconds after which a page asks again: where there are lines, and where there are none.
-AGAIN, SELDOM = 500, 30_000
+AGAIN, SELDOM = 500, 1_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class _People:
     epochs: Mapping[int, int]
     here: WorkspaceSettings
     has_lines: bool
+    #: How much each has not read of what they were told, by their ids.
+    unread: Mapping[int, int]
     read_at: float
 
 
@@ -52,7 +59,19 @@ class Board:
 
     people: _People
     rings: list[Ring]
+    placed: list[Progress]
+    #: The last entry of all timelines: another one says that something has happened.
+    latest: int
     read_at: float
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A user's counters, and up to which entry of the timelines they count."""
+
+    told: dict[str, int]
+    latest: int
+    at: float
 
 
 class Lookout:
@@ -61,6 +80,8 @@ class Lookout:
     def __init__(self) -> None:
         self._seen: Board | None = None
         self._looking = threading.Lock()
+        self._counted: dict[int, _Counted] = {}
+        self._counting = threading.Lock()
 
     def board(self) -> Board:
         """What rings. Whoever comes while another one looks gets what is there.
@@ -78,6 +99,25 @@ class Lookout:
                 raise Unavailable("what rings is not known just now")
         return seen or self.board()
 
+    def counted(self, user_id: int, board: Board) -> dict[str, int]:
+        """The user's counters, by name, as they were within the last seconds."""
+        seen = self._counted.get(user_id)
+        good = COUNTED_FRESH if seen is not None and seen.latest == board.latest else RECOUNTED
+        old = seen is None or clock.monotonic() - seen.at >= good
+        if old and self._counting.acquire(blocking=seen is None):
+            try:
+                with db.reading() as session:
+                    found = counters.of_users(session, board.people.here, [user_id])
+                told = found.get(user_id, counters.Counters()).told
+                self._counted[user_id] = seen = _Counted(told, board.latest, clock.monotonic())
+            finally:
+                self._counting.release()
+        return seen.told if seen is not None else {}
+
+    def forget(self) -> None:
+        """Makes the next look a new one, for whoever has just changed what is seen."""
+        self._seen = None
+
 
 def _look(before: Board | None) -> Board:
     now = clock.monotonic()
@@ -90,14 +130,17 @@ def _look(before: Board | None) -> Board:
                 epochs={row.id: row.session_epoch for row in rows},
                 here=workspace.load(session),
                 has_lines=session.scalar(line) is not None,
+                unread=notifications.unread(session),
                 read_at=now,
             )
         rings = ringing.ringing(session, people.here) if people.has_lines else []
-        return Board(people, rings, now)
+        placed = lately(session) if people.has_lines else []
+        latest = session.scalar(select(func.max(TimelineEntry.id))) or 0
+        return Board(people, rings, placed, latest, now)
 
 
 def ringing_now() -> ResponseReturnValue:
-    """What rings for whoever is signed in, as JSON, and when to ask again."""
+    """What rings for whoever is signed in, how placed calls go, and their counters; and when to ask again."""
     lookout: Lookout = current_app.extensions["console.lookout"]
     board = lookout.board()
     claimed = auth.claimed()
@@ -105,7 +148,15 @@ def ringing_now() -> ResponseReturnValue:
         return Response(status=401)
     g.here = board.people.here
     rings = [_shown(ring, claimed[0]) for ring in board.rings if _is_for(ring, claimed[0])]
-    return jsonify(rings=rings, again=AGAIN if board.people.has_lines else SELDOM)
+    counted = {
+        **lookout.counted(claimed[0], board),
+        "unread": board.people.unread.get(claimed[0], 0),
+    }
+    placed = [one.told() for one in board.placed]
+    again = AGAIN if board.people.has_lines else SELDOM
+    told = jsonify(rings=rings, placed=placed, counters=counted, again=again)
+    told.add_etag()
+    return told.make_conditional(request)
 
 
 def _is_for(ring: Ring, user_id: int) -> bool:
@@ -122,18 +173,9 @@ def _shown(ring: Ring, user_id: int) -> dict[str, Any]:
         "line": ring.line,
         "mine": user_id in {user.id for user in (ring.owner, ring.rung) if user is not None},
         "notes": list(_notes(ring, user_id)),
-        "open": _page(ring.element),
+        "open": page_of(ring.element),
         "take": url_for("console.take", call_id=ring.call.id) if ring.owner is None else None,
     }
-
-
-def _page(element: Element | None) -> str | None:
-    """Where it is shown."""
-    if element is None:
-        return None
-    if isinstance(element, Lead):
-        return url_for("console.lead", lead_id=element.id)
-    return url_for(f"console.{type(element).__name__.lower()}", row_id=element.id)
 
 
 def _notes(ring: Ring, user_id: int) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from console import auth
 from core import db
+from intake import subscriptions
 from intake.mailbox import desk, report
 from models.alert import Alert, SourceHour
 from models.source import Channel, Source
@@ -27,6 +28,7 @@ class Way:
     source: Source
     last: datetime | None
     deliveries: int
+    subscription: subscriptions.Standing | None
 
 
 def ways_in() -> ResponseReturnValue:
@@ -76,7 +78,10 @@ def _ways(session: Session) -> list[Way]:
     }
     chosen = select(Source).where(Source.active, Source.channel.in_((Channel.FORM, Channel.CALL)))
     found = session.scalars(chosen.order_by(Source.channel, Source.name)).all()
-    return [Way(source, *counted.get(source.id, (None, 0))) for source in found]
+    return [
+        Way(source, *counted.get(source.id, (None, 0)), subscriptions.standing(session, source))
+        for source in found
+    ]
 
 
 def _may_ask() -> bool:

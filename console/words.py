@@ -37,6 +37,8 @@ _CHANNELS = {
     Channel.CALL: "Call",
     Channel.IMPORT: "Import",
     Channel.API: "API",
+    Channel.WEBHOOK: "Webhook",
+    Channel.OWN: "By hand",
 }
 #: The picture beside a timeline entry; whatever has none gets a dot.
 _ICONS = {
@@ -55,6 +57,7 @@ _ICONS = {
     "assigned": "person",
     "tagged": "tag",
     "activity_planned": "clock",
+    "activity_answered": "mail",
     "activity_done": "check",
     "changed": "pen",
     "merged": "join",
@@ -223,10 +226,21 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.{places}f}"
 
 
+def plain(number: Decimal) -> str:
+    """A number without places that say nothing."""
+    return f"{number.normalize():f}"
+
+
+def amount(written: str) -> str:
+    """An amount that is kept as text."""
+    return money(Decimal(written))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         actor,
+        amount,
         channel,
         duration,
         icon,
@@ -237,6 +251,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         mailto,
         moment,
         money,
+        plain,
         preview,
         saw,
         status,

@@ -11,20 +11,22 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from core import queue
+from core import clock, queue
 from core.errors import Unavailable
+from core.fair_lock import FairLock
+from core.liveness import look_at_what_is_handed_out
 
 _BUSY_MS = 10_000
 
@@ -38,7 +40,7 @@ class Database:
     def __init__(self, url: str, *, pool: int = 20) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._one_of_us = threading.Lock()
+        self._one_of_us = FairLock()
         self._locks: tuple[int, ...] = ()
         if self.is_sqlite:
             self.engine = self._sqlite()
@@ -49,12 +51,15 @@ class Database:
                 pool_size=pool,
                 max_overflow=0,
                 pool_timeout=5,
-                pool_pre_ping=True,
                 connect_args={"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10s"},
             )
+            look_at_what_is_handed_out(self.engine)
         writing = self.engine.execution_options(portaria_writes=True)
+        self._single = (
+            writing if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._writing = sessionmaker(writing, expire_on_commit=False)
-        self._reading = sessionmaker(self.engine, expire_on_commit=False)
+        self._reading = sessionmaker(self.engine, expire_on_commit=False, info={"reading": True})
 
     def _sqlite(self) -> Engine:
         path = Path(self.url.database or "")
@@ -81,34 +86,53 @@ class Database:
         return engine
 
     @contextmanager
-    def _writers_turn(self) -> Iterator[None]:
+    def _writers_turn(self, patience: float | None) -> Iterator[None]:
         if not self._locks:
             yield
             return
         turnstile, turn = self._locks
-        with self._one_of_us:
-            fcntl.flock(turnstile, fcntl.LOCK_EX)
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            fcntl.flock(turnstile, fcntl.LOCK_UN)
+        until = None if patience is None else clock.monotonic() + patience
+        if not self._one_of_us.acquire(timeout=-1 if patience is None else patience):
+            raise Unavailable("the database is busy")
+        try:
+            _lock(turnstile, until)
+            try:
+                _lock(turn, until)
+            finally:
+                fcntl.flock(turnstile, fcntl.LOCK_UN)
             try:
                 yield
             finally:
                 fcntl.flock(turn, fcntl.LOCK_UN)
+        finally:
+            self._one_of_us.release()
 
     @contextmanager
-    def unit_of_work(self, *, durable: bool = True) -> Iterator[Session]:
+    def unit_of_work(self, *, durable: bool = True, patience: float | None = None) -> Iterator[Session]:
         """One transaction that may write: commits at the end of the block, rolls back on an exception.
 
         What was said to `queue.wake` inside is rung after the commit. `durable=False` lets
-        PostgreSQL answer before the write reached the disk, for what a crash may forget.
-        Raises Unavailable when the database does not answer.
+        PostgreSQL answer before the write reached the disk, for what a crash may forget. `patience` is how
+        many seconds it may wait for other writers.
+        Raises Unavailable when the database does not answer, or not in that time.
         """
-        with translated(), self._writers_turn(), self._writing.begin() as session:
+        with translated(), self._writers_turn(patience), self._writing.begin() as session:
             if not durable and not self.is_sqlite:
-                session.execute(text("SET LOCAL synchronous_commit = off"))
+                session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
+            if patience is not None and not self.is_sqlite:
+                session.execute(text(f"SET LOCAL lock_timeout = {max(1, round(patience * 1000))}"))
             yield session
             wakes = queue.taken(session)
         queue.ring(wakes)
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection for one statement, which is a transaction by itself: asked and answered in one go.
+
+        Raises Unavailable when the database does not answer.
+        """
+        with translated(), self._writers_turn(None), self._single.begin() as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -125,6 +149,21 @@ class Database:
         for lock in self._locks:
             os.close(lock)
         self._locks = ()
+
+
+def _lock(file: int, until: float | None) -> None:
+    if until is None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock.monotonic() > until:
+                raise Unavailable("the database is busy") from None
+            time.sleep(0.001)
+        else:
+            return
 
 
 @contextmanager
@@ -158,10 +197,17 @@ def database() -> Database:
 
 
 @contextmanager
-def unit_of_work(*, durable: bool = True) -> Iterator[Session]:
+def unit_of_work(*, durable: bool = True, patience: float | None = None) -> Iterator[Session]:
     """`Database.unit_of_work` of this process's database."""
-    with database().unit_of_work(durable=durable) as session:
+    with database().unit_of_work(durable=durable, patience=patience) as session:
         yield session
+
+
+@contextmanager
+def single() -> Iterator[Connection]:
+    """`Database.single` of this process's database."""
+    with database().single() as connection:
+        yield connection
 
 
 @contextmanager

@@ -7,7 +7,6 @@ followed.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import httpcore
 import httpx
 
 from core import clock
+from core.addresses import is_public
 from core.errors import NotSent, Permanent, Retry
 from core.settings import settings
 
@@ -55,18 +55,6 @@ def public_address(host: str, port: int) -> str:
             if not is_public(address):
                 raise Permanent(f"{host} is an address of a private network; nothing is sent there")
     return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, also when it is wrapped in IPv6."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
 
 
 def _client() -> httpx.Client:

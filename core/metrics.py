@@ -17,5 +17,5 @@ LAG = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600),
 )
 CONNECTED = Counter("portaria_connected_total", "Calls put through, by who decided", ["by"])
-STORMS = Counter("portaria_rule_storms_total", "Rules held back that ran too often on one lead", ["rule"])
+STORMS = Counter("portaria_rule_storms_total", "Rules held back that ran too often on one element", ["rule"])
 STEPS = Counter("portaria_steps_total", "Attempts of deferred steps", ["kind", "state"])

@@ -22,25 +22,37 @@ if TYPE_CHECKING:
 
 PROCESS_CALL = "process_call"
 PROCESS_EVENT = "process_event"
+#: The same for what has waited already, which lets go before what comes just now.
+PROCESS_BACKLOG = "process_backlog"
 RUN_STEP = "run_step"
 GO_ON = "go_on"
 FETCH_RECORDING = "fetch_recording"
+FETCH_FILE = "fetch_file"
 SEND_MAIL = "send_mail"
 PLACE_CALL = "place_call"
+TRANSFER_CALL = "transfer_call"
 CHECK_LINE = "check_line"
+SUBSCRIBE = "subscribe"
 IMPORT = "import"
 DELIVER = "deliver"
+
+#: A queue that workers have threads of its own for: however much is in it, it keeps nothing else waiting.
+BACKLOG = "backlog"
 
 # Which queue each actor's messages go to. A test compares this with the actors that are declared.
 QUEUES = {
     PROCESS_CALL: "calls",
     PROCESS_EVENT: "events",
+    PROCESS_BACKLOG: BACKLOG,
     RUN_STEP: "steps",
     GO_ON: "waits",
     FETCH_RECORDING: "recordings",
+    FETCH_FILE: "recordings",
     SEND_MAIL: "mails",
     PLACE_CALL: "calls",
+    TRANSFER_CALL: "calls",
     CHECK_LINE: "checks",
+    SUBSCRIBE: "checks",
     IMPORT: "imports",
     DELIVER: "webhooks",
 }
@@ -48,7 +60,7 @@ QUEUES = {
 _MOST_WAITING = 10_000
 #: What takes so little time that rings of a burst may share a message, which costs a fraction; how many at
 #: most, and the number of messages below which none share one: as many threads can take them.
-_SHORT = frozenset({PROCESS_CALL, PROCESS_EVENT, GO_ON})
+_SHORT = frozenset({PROCESS_CALL, PROCESS_EVENT, PROCESS_BACKLOG, GO_ON})
 _MOST_TOGETHER, _FEW = 8, 4
 log = logger(__name__)
 

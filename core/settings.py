@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+import limits
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -76,7 +77,11 @@ class Settings(BaseSettings):
         64, validation_alias="PORTARIA_WEB_THREADS", ge=1, le=512, description="Threads in each"
     )
     worker_threads: int = Field(
-        8, validation_alias="PORTARIA_WORKER_THREADS", ge=1, le=64, description="Threads of a worker"
+        8,
+        validation_alias="PORTARIA_WORKER_THREADS",
+        ge=1,
+        le=64,
+        description="Threads of a worker; half as many again work off backlogs",
     )
     max_form_bytes: int = Field(
         MIB, validation_alias="PORTARIA_MAX_FORM_BYTES", ge=1024, description="Form without files"
@@ -99,6 +104,11 @@ class Settings(BaseSettings):
         None,
         validation_alias="PORTARIA_COUNTRY_DATABASE",
         description="MaxMind DB file that tells a visitor's country",
+    )
+    api_rate: str = Field(
+        "30000 per minute",
+        validation_alias="PORTARIA_API_RATE",
+        description="How much one token may ask of the API, such as 100 per minute",
     )
     trace_days: int = Field(
         365, validation_alias="PORTARIA_TRACE_DAYS", ge=1, description="Days for which is kept why"
@@ -123,6 +133,15 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("api_rate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            limits.parse(value)
+        except ValueError:
+            raise ValueError(f"'{value}' is no rate, such as 100 per minute") from None
+        return value
 
     @field_validator("broker_url")
     @classmethod

@@ -72,6 +72,16 @@ def get(key: str) -> bytes:
         raise Unavailable(f"the storage does not answer: {_words(error)}") from None
 
 
+def get_part(key: str, start: int, end: int) -> bytes:
+    """The content from `start` to before `end`. Raises as `get` does."""
+    try:
+        return bytes(obstore.get_range(_here(), key, start=start, end=end))
+    except FileNotFoundError:
+        raise NotFound("the file is not there any more") from None
+    except (BaseError, OSError) as error:
+        raise Unavailable(f"the storage does not answer: {_words(error)}") from None
+
+
 def delete(key: str) -> None:
     """Removes it; does nothing where it is gone already."""
     try:

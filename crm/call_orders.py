@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, queue
 from core.ids import new_token
+from crm.element import Element
 from crm.submission import CallUpdate
 from models.call import Call
 from models.call_order import CallCommand, CallOrder, CommandState
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 from models.recording import Recording
 from models.source import Source
@@ -146,11 +149,13 @@ def _take_over(session: Session, call: Call, other: Call) -> None:
     session.flush()
 
 
-def under_way(session: Session, *, agent: User, client_number: str, lead: Lead | None) -> CallOrder | None:
+def under_way(
+    session: Session, *, agent: User, client_number: str, element: Element | None
+) -> CallOrder | None:
     """A call that was ordered lately and is not over: of this agent, or with this client."""
     same = (CallOrder.user_id == agent.id) | (CallOrder.client_number == client_number)
-    if lead is not None:
-        same |= Call.lead_id == lead.id
+    if element is not None:
+        same |= _about(element)
     return session.scalars(
         select(CallOrder)
         .join(Call, Call.id == CallOrder.call_id)
@@ -160,12 +165,21 @@ def under_way(session: Session, *, agent: User, client_number: str, lead: Lead |
     ).first()
 
 
-def latest(lead_id: int) -> Select[CallOrder]:
-    """The last call that was ordered to this lead."""
+def latest(element: Element) -> Select[CallOrder]:
+    """The last call that was ordered to this lead, deal or contact."""
     newest = (
         select(func.max(CallOrder.id))
         .join(Call, Call.id == CallOrder.call_id)
-        .where(Call.lead_id == lead_id)
+        .where(_about(element))
         .scalar_subquery()
     )
     return select(CallOrder).where(CallOrder.id == newest)
+
+
+def _about(element: Element) -> ColumnElement[bool]:
+    """Which calls are about it; about a contact also those about their deals."""
+    if isinstance(element, Lead):
+        return Call.lead_id == element.id
+    if isinstance(element, Deal):
+        return Call.deal_id == element.id
+    return (Call.contact_id if isinstance(element, Contact) else Call.company_id) == element.id

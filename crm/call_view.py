@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,8 @@ _MOMENTS = ("occurred_at", "started_at", "answered_at", "ended_at")
 MOST_EVENTS = 400
 _TELLING = ("final", "decisive", "result", "answered_at", "recording_url", "recording_id", "transcript")
 _UNSAID = {field.name: None for field in fields(CallUpdate)}
-# What the call is not derived from.
-_PASSING = frozenset({"asks", "handle", "order"})
+# All but what the call is not derived from.
+_LASTING = tuple(name for name in _UNSAID if name not in ("also", "asks", "handle", "order"))
 
 Event = dict[str, Any]
 
@@ -74,7 +74,7 @@ def remember(facts: Mapping[str, Mapping[str, Any]], update: CallUpdate) -> dict
 
     Of more than `MOST_EVENTS` those stay that tell most, by what they say alone: in whatever order they come.
     """
-    kept = {**facts, _name(update): _plain(update)}
+    kept = {**facts, **dict(_kept(said) for said in (update, *update.also))}
     while len(kept) > MOST_EVENTS:
         del kept[min(kept, key=lambda name: (*_weight(kept[name]), name))]
     return kept
@@ -103,6 +103,9 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
         talked = _span(answered, ended)
     # How long it rang before a machine took the message is not known.
     picked = answered if reached else None if result is CallResult.VOICEMAIL else ended
+    if ordered and not others and not reached:
+        picked = None  # that the client's telephone rang at all, nobody told
+    rung_for = [e for events in others.values() for e in events]
     rung = started
     if ordered and others:  # our own telephone rang first
         rung = min((m for events in others.values() for m in _told(events, "started_at")), default=started)
@@ -117,7 +120,8 @@ def derive(facts: Mapping[str, Mapping[str, Any]]) -> CallView:
         ended_at=ended,
         ring_seconds=_span(rung, picked) if picked and rung else None,
         talk_seconds=(talked or 0) if reached else 0 if result else None,
-        answered_by=_answered_by(said) if reached else None,
+        # The caller's own leg is picked up by a machine, and names our line.
+        answered_by=(_answered_by(rung_for) or _answered_by(said)) if reached else None,
         recording_url=next(_told(said, "recording_url"), None),
         recording_id=next(_told(said, "recording_id"), None),
         transcript="\n".join(dict.fromkeys(_told(said, "transcript"))) or None,
@@ -197,7 +201,9 @@ def _result(
     talked = _talked(said, main, others)
     if CallResult.ANSWERED in results and (people or talked != 0):
         return CallResult.ANSWERED
-    return min(results - {CallResult.ANSWERED} or {CallResult.MISSED}, key=_NO_ANSWER.index)
+    found = min(results - {CallResult.ANSWERED} or {CallResult.MISSED}, key=_NO_ANSWER.index)
+    recorded = direction != "outbound" and any(e["message"] for e in said)
+    return CallResult.VOICEMAIL if recorded and found in MISSED else found
 
 
 def _talked(said: list[Event], main: list[Event], others: Mapping[str, list[Event]]) -> int | None:
@@ -268,22 +274,16 @@ def _told(said: list[Event], name: str) -> Iterator[Any]:
     return (e[name] for e in said if e[name] is not None)
 
 
-def _name(update: CallUpdate) -> str:
-    """Its own for each event: two that say different things never take each other's place."""
-    content = digest(json.dumps(_plain(update), sort_keys=True))[:12]
+def _kept(update: CallUpdate) -> tuple[str, dict[str, Any]]:
+    """What it says, and nothing of what it does not: a call keeps many events.
+
+    Under a name of its own: two that say different things never take each other's place.
+    """
+    values = ((name, getattr(update, name)) for name in _LASTING)
+    said = {name: value for name, value in values if value is not None and value is not False}
+    said |= {name: said[name].isoformat() for name in _MOMENTS if name in said}
     sequence = "" if update.sequence is None else f":{update.sequence:06}"
-    return f"{update.event}{sequence}:{content}"
-
-
-def _plain(update: CallUpdate) -> dict[str, Any]:
-    """Only what it says: a call keeps many events."""
-    values = asdict(update)
-    moments = {name: values[name].isoformat() for name in _MOMENTS if values[name]}
-    return {
-        name: value
-        for name, value in (values | moments).items()
-        if value is not None and value is not False and name not in _PASSING
-    }
+    return f"{update.event}{sequence}:{digest(json.dumps(said, sort_keys=True))[:12]}", said
 
 
 def _restored(values: Mapping[str, Any]) -> Event:

@@ -74,11 +74,13 @@ def merge(session: Session, update: CallUpdate, *, source: Source, provider: str
             created_at=clock.now(),
         )
         session.add(call)
-    before, transcript = call.result if call.direction else None, call.transcript
+    before, transcript, direction = call.result if call.direction else None, call.transcript, call.direction
     call.facts = remember(call.facts, update)
     call.heard_at = clock.now()
     _tell(session, call, derive(call.facts), country)
     session.flush()
+    if direction is not None and call.direction != direction:
+        before = None  # what was taken for a call of ours was a telephone rung for the caller, or the reverse
     return Merged(
         call,
         started=started,
@@ -169,12 +171,17 @@ def tell_rung(session: Session, call: Call, element: Element, *, event_id: str) 
     )
 
 
+def place(call: Call, element: Element) -> None:
+    """Says whose call it is; what is known of that already stays."""
+    found = place_of(element)
+    call.lead_id, call.deal_id = found.lead_id or call.lead_id, found.deal_id or call.deal_id
+    call.contact_id = found.contact_id or call.contact_id
+    call.company_id = found.company_id or call.company_id
+
+
 def tell(session: Session, call: Call, element: Element, *, event_id: str) -> None:
     """Puts the call, as it stands now, on the element's timeline, whose it is from now on."""
-    place = place_of(element)
-    call.lead_id, call.deal_id = place.lead_id or call.lead_id, place.deal_id or call.deal_id
-    call.contact_id = place.contact_id or call.contact_id
-    call.company_id = place.company_id or call.company_id
+    place(call, element)
     if call.result is None:
         return
     outbound = call.direction == "outbound"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import found, leads, timeline, workspace
+from core.rows import insert_alone
+from crm import found, leads, merging, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
 from crm.identity import Identity, identify
@@ -43,10 +45,10 @@ def capture(
     country: str,
     on_known: str = "attach",
 ) -> Capture:
-    """Attaches the submission to the person's open lead, or makes a lead of it.
+    """Attaches the submission to the person's open lead (the newest, see `crm.standing`), or makes one of it.
 
     `on_known` says what is done for somebody who has an open lead: `attach`, `repeat` for a lead of its own
-    that goes to the same owner, `new` for one like any stranger's.
+    that goes to the same owner, `new` for one like any stranger's. With `repeat` an open deal counts as well.
 
     `country` (ISO 3166 alpha-2) is where national telephone numbers are read. Nothing that stands
     on an open lead is overwritten; only what was empty is filled.
@@ -60,6 +62,8 @@ def capture(
     deal = None if present or not who.known else _open_deal(session, who.person_id)
     if deal is not None and deal.lead is not None:
         present = [deal.lead]
+    repeats = on_known == "repeat" and who.known
+    open_one = (present[-1] if present else standing(session, who.person_id).deal) if repeats else None
     if present and on_known == "attach":
         lead, created = present[-1], False
         _fill(lead, submission, email, phone)
@@ -79,10 +83,10 @@ def capture(
     entry.deal_id = deal.id if deal is not None and not created else None
     told = ["lead.created"] if created else ["lead.repeat"]
     happenings = []
-    if created and present and on_known == "repeat":
+    if open_one is not None:
         told.append("lead.repeat")
-        if (owner := present[-1].owner) is not None and owner.active:
-            why = f"the open lead {present[-1].id} of the same person is theirs"
+        if (owner := open_one.owner) is not None and owner.active:
+            why = f"the open {open_one.__tablename__} {open_one.id} of the same person is theirs"
             happenings += leads.assign(session, lead, owner, actor=timeline.SERVICE, why=why)
     happenings = [Happening(k, lead, {"channel": submission.channel.value}) for k in told] + happenings
     if arrival := _ARRIVAL.get(submission.channel):
@@ -96,15 +100,25 @@ def _united(session: Session, who: Identity, *, why: str) -> list[Lead]:
     Where the person was taken for several until now, and what they share has just shown itself, the leads of
     those become one with the person's own.
     """
-    present = list(leads.open_leads(session, who.person_id))
+    # Somebody who has just been made has none.
+    present = list(leads.open_leads(session, who.person_id)) if who.known or who.absorbed else []
     moved = [lead for lead in present if lead.id in who.moved]
     if not moved:
         return present
     own = [lead for lead in present if lead.id not in who.moved]
     first, *others = sorted([*moved, *own[-1:]], key=lambda lead: lead.id)
+    carried = list(who.carried)
     for other in others:
-        leads.absorb(session, first, other, why=why)
+        # Each hand-over of a person goes with the first merge of one of their leads, which undoes both.
+        theirs = {p["person"] for p in carried if _leads_in(p) & {first.id, other.id}}
+        persons = [p for p in carried if p["person"] in theirs]
+        carried = [p for p in carried if p["person"] not in theirs]
+        merging.merge(session, first, other, by=timeline.SERVICE, why=why, persons=persons)
     return sorted([*own[:-1], first], key=lambda lead: lead.id)
+
+
+def _leads_in(carried: Mapping[str, Any]) -> set[int]:
+    return {row[0] for row in carried["rows"]} if carried["table"] == "lead" else set()
 
 
 def _new(
@@ -138,9 +152,7 @@ def _new(
         last_inbound_at=submission.occurred_at,
     )
     found.fill(lead, submission.found)
-    session.add(lead)
-    session.flush()
-    return lead
+    return insert_alone(session, lead)
 
 
 def _open_deal(session: Session, person_id: int) -> Deal | None:

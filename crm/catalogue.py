@@ -114,6 +114,24 @@ class CustomField(_Named):
         return self
 
 
+class OwnSource(_Named):
+    """Where leads and deals come from that are no way in: a fair, a recommendation."""
+
+
+class Tag(_Part):
+    """A tag that is offered where tags are given; others may be given too."""
+
+    name: str = Field(min_length=1, max_length=100, description="The tag")
+    about: str = Field("", max_length=500, description="What it is for")
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable() or "," in value or value != value.strip():
+            raise ValueError("a tag is on one line, without commas")
+        return value
+
+
 class Numbers(_Part):
     """How numbers are written: {year}, {month} and {number}, such as D-{year}-{number:05}."""
 
@@ -139,6 +157,7 @@ class CrmSettings(_Part):
     activity_types: list[ActivityKind] = Field(default_factory=list, max_length=100)
     lead_statuses: list[OwnStatus] = Field(default_factory=list, max_length=50)
     fields: list[CustomField] = Field(default_factory=list, max_length=500)
+    tags: list[Tag] = Field(default_factory=list, max_length=1000)
     numbers: Numbers = Numbers()
 
     def currency(self, code: str, here: WorkspaceSettings) -> Currency | None:

@@ -1,4 +1,4 @@
-"""A mail by hand: noted with the lead it is for, to be sent by a worker once the transaction is over."""
+"""A mail by hand: noted with what it is about, to be sent by a worker once the transaction is over."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from core.ids import digest
 from crm import messages, reachability
 from crm.attachments import KeptFile, attach
 from crm.contact_points import email_address
+from crm.element import person_id_of
 from crm.messages import Letter
+from models.contact import Contact
 from models.contact_point import ContactPoint, PointKind
+from models.deal import Deal
 from models.lead import Lead
 from models.message import Direction, Message
 from models.source import Channel, Source
 from models.user import User
 
 MOST_CC = 10
+#: What a mail by hand may be about.
+Addressee = Lead | Deal | Contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,30 @@ class Draft:
     despite_bounce: bool = False
 
 
-def addresses(session: Session, lead: Lead) -> list[str]:
-    """The addresses of the lead's person, the lead's own first."""
+def address(element: Addressee) -> str | None:
+    """Where a mail about it goes first: a deal's to its contact, else to the lead it came from."""
+    if isinstance(element, Deal):
+        of_contact = element.contact.email if element.contact is not None else None
+        return of_contact or (element.lead.email if element.lead is not None else None)
+    return element.email
+
+
+def addresses(session: Session, element: Addressee) -> list[str]:
+    """The addresses of the person it is about, the element's own first."""
     known = session.scalars(
         select(ContactPoint.value)
-        .where(ContactPoint.person_id == lead.person_id, ContactPoint.kind == PointKind.EMAIL)
+        .where(ContactPoint.person_id == person_id_of(element), ContactPoint.kind == PointKind.EMAIL)
         .order_by(ContactPoint.id)
     )
-    own = [lead.email] if lead.email else []
-    return list({address.lower(): address for address in [*known, *own]}.values())
+    own = [first] if (first := address(element)) else []
+    return list({each.lower(): each for each in [*own, *known]}.values())
+
+
+def answered(session: Session, element: Addressee, message_id: int) -> Message | None:
+    """The mail about this element that has the number."""
+    found = session.get(Message, message_id)
+    column = {Lead: "lead_id", Deal: "deal_id", Contact: "contact_id"}[type(element)]
+    return found if found is not None and getattr(found, column) == element.id else None
 
 
 def answering(subject: str) -> str:
@@ -63,7 +83,7 @@ def mailbox(session: Session, key: str | None) -> str | None:
 
 def write(
     session: Session,
-    lead: Lead,
+    element: Addressee,
     draft: Draft,
     *,
     key: str,
@@ -74,12 +94,14 @@ def write(
 ) -> Message:
     """The mail, to be sent at once; the same `key` makes it once.
 
-    Raises Invalid for what cannot be sent, with the field it lies in, Conflict for a lead that is no more and
-    for a key that was used for another mail.
+    Raises Invalid for what cannot be sent, with the field it lies in, Conflict for what is part of another
+    now and for a key that was used for another mail.
     """
-    if lead.merged_into_id is not None:
-        raise Conflict(f"the lead is part of lead {lead.merged_into_id} now")
-    effect_key = f"by hand:{digest(str(lead.id), key)}"
+    kind = element.__tablename__
+    if not isinstance(element, Deal) and element.merged_into_id is not None:
+        raise Conflict(f"the {kind} is part of {kind} {element.merged_into_id} now")
+    of_what = (str(element.id),) if isinstance(element, Lead) else (kind, str(element.id))
+    effect_key = f"by hand:{digest(*of_what, key)}"
     to, cc = _recipients(session, draft)
     _check_letter(draft.letter)
     found = session.scalars(
@@ -94,17 +116,17 @@ def write(
             raise Conflict("this key was used for another mail")
         return found
     if files and files_id is not None:
-        attach(session, lead, files, event_id=files_id)
+        attach(session, element, files, event_id=files_id)
     message = messages.note(
         session,
-        lead,
+        element,
         draft.letter,
         to=to,
         cc=cc,
         effect_key=effect_key,
         actor=actor,
         automatic=False,
-        mailbox=draft.mailbox or _own_mailbox(lead, draft.answers),
+        mailbox=draft.mailbox or _own_mailbox(element, draft.answers),
         answers=draft.answers,
         user_id=user.id if user is not None else None,
         from_name=user.name if user is not None else "",
@@ -143,7 +165,10 @@ def _check_letter(letter: Letter) -> None:
         raise Invalid("there is no text", {"text": "is empty"})
 
 
-def _own_mailbox(lead: Lead, answers: Message | None) -> str | None:
+def _own_mailbox(element: Addressee, answers: Message | None) -> str | None:
     if answers is not None and answers.mailbox:
         return answers.mailbox
-    return lead.source.key if lead.source.channel is Channel.EMAIL else None
+    source = element.source
+    if source is None and isinstance(element, Deal):
+        source = element.lead.source if element.lead is not None else None
+    return source.key if source is not None and source.channel is Channel.EMAIL else None

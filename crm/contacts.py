@@ -14,12 +14,19 @@ from crm import changes, fields, timeline
 from crm.contact_points import Point, email_point, phone_point
 from crm.identity import identify
 from models.contact import Contact
-from models.contact_point import ContactPoint, PointKind
+from models.contact_point import ContactPoint, Person, PointKind
 
 
 def of_person(session: Session, person_id: int) -> Contact | None:
     """The person's contact, where there is one."""
     return session.scalars(select(Contact).where(Contact.person_id == person_id)).one_or_none()
+
+
+def held(session: Session, person_id: int) -> Contact | None:
+    """The person's contact; two who would make one at once do so one after the other."""
+    # Without the key: who only refers to the person (a foreign key) need not wait.
+    session.execute(select(Person.id).where(Person.id == person_id).with_for_update(key_share=True))
+    return of_person(session, person_id)
 
 
 def create(
@@ -36,7 +43,7 @@ def create(
     Raises Conflict where an address shows that there is a contact of this person already.
     """
     who = identify(session, [*map(email_point, emails), *map(phone_point, phones)])
-    there = of_person(session, who.person_id)
+    there = held(session, who.person_id) if who.known else None
     if there is not None:
         raise Conflict(f"this is contact {there.id} already: {there.name}")
     return make(

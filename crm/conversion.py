@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict
-from crm import companies, contacts, deals, duplicates, leads, timeline
+from crm import companies, contacts, deals, duplicates, leads, similar_names, timeline
 from crm.element import HANGING
+from crm.found import marked
 from crm.happening import Happening
 from crm.standing import open_deals
 from models.company import Company
@@ -100,12 +101,12 @@ def straight(session: Session, lead: Lead, *, by: str = timeline.SERVICE) -> lis
     """
     if lead.status not in OPEN:
         return []
-    known = contacts.of_person(session, lead.person_id)
+    known = contacts.held(session, lead.person_id)
     deal = session.scalars(open_deals(known.id).limit(1)).first() if known else None
     company = None
     if lead.company and (known is None or known.company_id is None):
         found = duplicates.companies(session, name=lead.company)
-        same = [c for c in found if duplicates.firm(c.name) == duplicates.firm(lead.company)]
+        same = [c for c in found if similar_names.firm(c.name) == similar_names.firm(lead.company)]
         company = session.get(Company, same[0].id) if len(same) == 1 else None
     into = Into(contact=known, company=company, deal=deal)
     return list(convert(session, lead, into=into, by=by, reason=STRAIGHT, quietly=True).happenings)
@@ -141,7 +142,7 @@ def _new_company(session: Session, lead: Lead, into: Into, by: str) -> Company:
 
 
 def _contact(session: Session, lead: Lead, into: Into, company: Company | None, by: str) -> Contact | None:
-    known = contacts.of_person(session, lead.person_id)
+    known = contacts.held(session, lead.person_id)
     if into.contact is not None:
         if known is not None and known.id != into.contact.id:
             raise Conflict(f"by their addresses they are contact {known.id}: {known.name}")
@@ -156,6 +157,7 @@ def _contact(session: Session, lead: Lead, into: Into, company: Company | None, 
             "source_id": lead.source_id,
             "company_id": company.id if company else None,
             "consent": lead.consent,
+            "position": marked(lead).get("role"),
             **into.contact_values,
         }
         name = values.pop("name", None) or lead.name or lead.email or lead.phone or lead.title
@@ -164,6 +166,7 @@ def _contact(session: Session, lead: Lead, into: Into, company: Company | None, 
         # What stands on a contact is not overwritten; only what was empty is filled.
         known.email, known.phone = known.email or lead.email, known.phone or lead.phone
         known.owner_id = known.owner_id or lead.owner_id
+        known.position = known.position or marked(lead).get("role")
         known.company_id = known.company_id or (company.id if company else None)
         known.consent = lead.consent if known.consent is None else known.consent or bool(lead.consent)
     return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,12 +25,23 @@ def price_of(product: Product, currency: str) -> Decimal | None:
     return Decimal(written) if written is not None else None
 
 
-def line(session: Session, currency: str, given: Mapping[str, Any], *, field: str) -> DealLine:
+def line(
+    session: Session,
+    currency: str,
+    given: Mapping[str, Any],
+    *,
+    field: str,
+    standing: Container[int | None] = (),
+) -> DealLine:
     """A line of what is given, and of its product where nothing is said.
 
-    Raises Invalid with pointers below `field`.
+    A product that is switched off only stays where it is `standing` on the deal. Raises Invalid with
+    pointers below `field`.
     """
     product = _product(session, given, field)
+    if product is not None and not product.active and product.id not in standing:
+        by = "product_id" if given.get("product_id") is not None else "sku"
+        raise Invalid("some values are not acceptable", {f"{field}/{by}": "is not sold any more"})
     price = given.get("price")
     if price is None and product is not None:
         price = price_of(product, currency)
@@ -44,6 +55,8 @@ def line(session: Session, currency: str, given: Mapping[str, Any], *, field: st
     discount = given.get("discount") or Decimal(0)
     if not is_amount and discount > _ALL:
         wrong[f"{field}/discount"] = "is more than 100 per cent"
+    if is_amount and price is not None and discount > price * given.get("quantity", Decimal(1)):
+        wrong[f"{field}/discount"] = "is more than the line comes to"
     if wrong or price is None:
         raise Invalid("some values are not acceptable", wrong)
     taxed = product if given.get("tax_rate") is None else None
@@ -94,7 +107,7 @@ def set_lines(session: Session, deal: Deal, lines: Sequence[DealLine], *, actor:
         session,
         deal,
         kind="lines_changed",
-        summary=f"{len(lines)} lines, {changes.plain(deal.amount or Decimal(0))} {deal.currency}",
+        summary=f"{len(lines)} lines, {deal.amount or 0:,} {deal.currency}",
         actor=actor,
         data={"before": changes.plain(before), "after": changes.plain(deal.amount), "lines": len(lines)},
     )

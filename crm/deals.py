@@ -7,17 +7,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Invalid
-from crm import catalogue, changes, deal_lines, fields, money, pipelines, timeline, workspace
-from crm.happening import Happening
+from crm import catalogue, changes, fields, money, pipelines, timeline, workspace
+from crm.happening import Happening, about
 from models.contact import Contact
 from models.deal import Deal, DealContact, StageStay
 from models.lead import Lead
-from models.pipeline import Stage, StageGroup
+from models.pipeline import Pipeline, Stage, StageGroup
 
 _LONGEST_TITLE = 200
 
@@ -27,7 +27,7 @@ def create(
     *,
     title: str,
     actor: str,
-    pipeline: str | None = None,
+    pipeline: str | Pipeline | None = None,
     stage: str | None = None,
     amount: Decimal | None = None,
     currency: str | None = None,
@@ -54,7 +54,7 @@ def create(
         raise Invalid("some values are not acceptable", {"/currency": f"is none of the workspace's: {known}"})
     if amount is not None:
         amount = money.rounded(money.exact(amount, field="/amount"), unit.decimals)
-    line = pipelines.find(session, pipeline)
+    line = pipeline if isinstance(pipeline, Pipeline) else pipelines.find(session, pipeline)
     chosen = pipelines.stage(line, stage)
     now = clock.now()
     deal = Deal(
@@ -117,8 +117,9 @@ def change_stage(
     """
     line = deal.pipeline if pipeline is None else pipelines.find(session, pipeline)
     chosen = pipelines.stage(line, to)
-    before = deal.stage
+    before, came_from = deal.stage, deal.pipeline
     if chosen.id == before.id:
+        _reasoned_anew(session, deal, reason, note, actor)
         return []
     _must_have(deal, chosen)
     now = clock.now()
@@ -146,16 +147,47 @@ def change_stage(
             "note": note,
         },
     )
-    data = {"before": before.key, "reason": deal.closing_reason}
+    data: dict[str, Any] = {"before": before.key, "reason": deal.closing_reason}
+    if before.group is not deal.state:
+        data["changes"] = {"state": before.group.value}
+    if line is not came_from:
+        data["changes"] = {**data.get("changes", {}), "pipeline": came_from.key}
     happened = told(deal, "deal.stage_changed", data)
     if deal.state is not StageGroup.OPEN and before.group is not deal.state:
         happened += told(deal, f"deal.{deal.state.value}", data)
     return happened
 
 
+def _reasoned_anew(session: Session, deal: Deal, reason: str | None, note: str, actor: str) -> None:
+    """A closed deal that stays where it is may be said to be so for another reason."""
+    stood = deal.closing_reason
+    if (
+        deal.state is StageGroup.OPEN
+        or reason is None
+        or (reason, note or deal.closing_note)
+        == (
+            stood,
+            deal.closing_note,
+        )
+    ):
+        return
+    closed_at = deal.closed_at
+    _close(session, deal, deal.stage, reason, note or deal.closing_note)
+    deal.closed_at, deal.updated_at = closed_at, clock.now()
+    session.flush()
+    timeline.record(
+        session,
+        deal,
+        kind="changed",
+        summary=f"closing reason: {stood or '(empty)'} → {reason}",
+        actor=actor,
+        data={"field": "closing_reason", "before": stood, "after": reason, "note": note},
+    )
+
+
 def told(deal: Deal, trigger: str, data: Mapping[str, Any]) -> list[Happening]:
-    """What rules are told of a deal: they run on the lead that it came from, where it came from one."""
-    return [Happening(trigger, deal.lead, data, deal=deal)] if deal.lead is not None else []
+    """What rules are told of a deal."""
+    return [about(deal, trigger, data)]
 
 
 def _close(session: Session, deal: Deal, stage: Stage, reason: str | None, note: str) -> None:
@@ -177,12 +209,17 @@ def _must_have(deal: Deal, stage: Stage) -> None:
         raise Invalid(f"the stage '{stage.key}' needs more to be known", wrong)
 
 
-def change(session: Session, deal: Deal, values: Mapping[str, Any], *, actor: str) -> dict[str, Any]:
+def change(
+    session: Session, deal: Deal, values: Mapping[str, Any], *, actor: str, new_lines: bool = False
+) -> dict[str, Any]:
     """Changes columns of the deal by name; answers with what stood before.
 
-    Raises Conflict where the amount is set by hand while it comes from the lines.
+    Raises Conflict where the amount is set by hand while it comes from the lines, and for another currency
+    than its lines are priced in, unless `new_lines` are about to take their place.
     """
     given = dict(values)
+    if deal.from_lines and not new_lines and given.get("currency", deal.currency) != deal.currency:
+        raise Conflict(f"its lines are priced in {deal.currency}: set lines in {given['currency']} with it")
     if "amount" in given or "currency" in given:
         if deal.from_lines and given.get("amount", deal.amount) != deal.amount:
             raise Conflict("the amount comes from the deal's lines")
@@ -192,14 +229,12 @@ def change(session: Session, deal: Deal, values: Mapping[str, Any], *, actor: st
             raise Invalid("some values are not acceptable", {"/currency": "is none of the workspace's"})
         if given.get("amount") is not None:
             given["amount"] = money.rounded(money.exact(given["amount"], field="/amount"), unit.decimals)
-    before = changes.change(session, deal, given, actor=actor)
-    if "currency" in before and deal.from_lines:
-        deal_lines.add_up(session, deal)
-    return before
+    return changes.change(session, deal, given, actor=actor)
 
 
 def set_contacts(session: Session, deal: Deal, contacts: Sequence[tuple[int, str]], *, actor: str) -> None:
     """Makes these the deal's further contacts, each with its role."""
+    before = _parts(session, deal)
     session.execute(delete(DealContact).where(DealContact.deal_id == deal.id))
     session.expire(deal, ["contacts"])
     session.add_all(
@@ -209,4 +244,29 @@ def set_contacts(session: Session, deal: Deal, contacts: Sequence[tuple[int, str
     )
     deal.updated_at = clock.now()
     session.flush()
-    timeline.record(session, deal, kind="changed", summary=f"{len(contacts)} further contacts", actor=actor)
+    after = _parts(session, deal)
+    if after != before:
+        timeline.record(
+            session,
+            deal,
+            kind="changed",
+            summary=f"further contacts: {', '.join(before) or '(empty)'} → {', '.join(after) or '(empty)'}"[
+                :2000
+            ],
+            actor=actor,
+            data={"field": "contacts", "before": before, "after": after},
+        )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words) or "(empty)"
+
+
+def _parts(session: Session, deal: Deal) -> list[str]:
+    rows = session.execute(
+        select(Contact.name, DealContact.role)
+        .join(Contact, Contact.id == DealContact.contact_id)
+        .where(DealContact.deal_id == deal.id)
+        .order_by(DealContact.position)
+    )
+    return [f"{name} ({role})" if role else name for name, role in rows]

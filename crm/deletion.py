@@ -15,6 +15,9 @@ from models.contact import Contact
 from models.deal import Deal, DealContact
 from models.lead import Lead
 from models.message import Message
+from models.notification import Notification
+from models.rule import Run, StepRow, Trace
+from models.storm import Storm
 from models.timeline import TimelineEntry
 
 _COLUMNS = {"contact": "contact_id", "company": "company_id", "deal": "deal_id"}
@@ -45,7 +48,21 @@ def delete(session: Session, element: Contact | Company | Deal) -> None:
         )
         if held:
             raise Conflict(f"{held} {words} hang on it")
+    if not isinstance(element, Deal):
+        part = Contact.merged_into_id if isinstance(element, Contact) else Company.merged_into_id
+        if session.scalar(select(part).where(part == element.id).limit(1)) is not None:
+            raise Conflict("others are part of it")
     others = [c for c in ("lead_id", *_COLUMNS.values()) if c != column]
+    if isinstance(element, Deal | Contact):
+        # What rules did about it and nothing else goes with it; what a lead's trace tells stays there.
+        runs = select(Run.id).where(getattr(Run, column) == element.id)
+        session.execute(sql_delete(StepRow).where(StepRow.run_id.in_(runs)))
+        session.execute(sql_delete(Run).where(getattr(Run, column) == element.id))
+        for told_of in (Notification, Storm):
+            session.execute(sql_delete(told_of).where(getattr(told_of, column) == element.id))
+        told = getattr(Trace, column) == element.id
+        session.execute(sql_delete(Trace).where(told, Trace.lead_id.is_(None)))
+        session.execute(update(Trace).where(told).values({column: None}))
     for row in (Activity, TimelineEntry):
         mine = getattr(row, column) == element.id
         alone = [getattr(row, other).is_(None) for other in others]

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rapidfuzz import fuzz
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
 
 from crm.contact_points import email_point
+from crm.similar_names import Names, same_firm
 from models.company import Company
 from models.contact import Contact
-from models.contact_point import ContactPoint
-from models.lead import Lead
+from models.contact_point import ContactPoint, PointKind
+from models.lead import OPEN, Lead
 
 T = TypeVar("T", Contact, Company)
-_ACCENTED = {"a": "aáàâãäå", "c": "cç", "e": "eéèêë", "i": "iíìîï", "n": "nñ", "o": "oóòôõöø", "u": "uúùûü"}
-#: From so many per cent on two names are taken for one.
-NAMES, COMPANIES = 88, 90
-_MOST_LOOKED_AT = 2000
 _MOST = 10
-_LEGAL = re.compile(
-    r"\b(ltda|eireli|me|epp|lda|s ?a|gmbh|ag|kg|ug|inc|llc|ltd|limited|corp|co|plc|bv|nv|sarl|sas|srl|spa)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +44,53 @@ def of_lead(session: Session, lead: Lead) -> list[Candidate]:
     return found + companies(session, name=lead.company or "", domain=domain)
 
 
+def of(session: Session, element: Lead | Contact | Company, names: Names | None = None) -> list[Candidate]:
+    """Others of its kind that may be the same, the likeliest first.
+
+    Who asks for many elements gives the same `names` each time: they are read once then.
+    """
+    names = names or Names(session)
+    if isinstance(element, Company):
+        domain = element.domain or (element.email or "").rpartition("@")[2] or None
+        return companies(session, name=element.name, domain=domain, but=element.id, names=names)
+    emails = [element.email] if element.email else []
+    phones = [element.phone] if element.phone else []
+    if isinstance(element, Lead):
+        return leads(session, element, names)
+    points = session.scalars(select(ContactPoint).where(ContactPoint.person_id == element.person_id)).all()
+    emails += [p.value for p in points if p.kind is PointKind.EMAIL]
+    phones += [p.value for p in points if p.kind is PointKind.PHONE]
+    company = element.company.name if element.company else ""
+    return contacts(
+        session,
+        name=element.name,
+        company=company,
+        emails=emails,
+        phones=phones,
+        but=element.id,
+        names=names,
+    )
+
+
+def leads(session: Session, lead: Lead, names: Names) -> list[Candidate]:
+    """Open leads that may be the same enquiry: of the person, with an address or number, or alike in name."""
+    same = [Lead.person_id == lead.person_id]
+    same += [Lead.email.in_([lead.email, lead.email.lower()])] if lead.email else []
+    same += [Lead.phone == lead.phone] if lead.phone else []
+    others = select(Lead).where(Lead.status.in_(OPEN), Lead.id != lead.id)
+    found: dict[int, Candidate] = {}
+    for row in session.scalars(others.where(or_(*same)).order_by(Lead.id.desc()).limit(_MOST)):
+        why = "the same person" if row.person_id == lead.person_id else "the same address or number"
+        found[row.id] = Candidate("lead", row.id, row.name or row.title, 100, why)
+    for like in names.leads(lead.name):
+        both = bool(lead.company and like.company)
+        if like.id == lead.id or (both and not same_firm(lead.company or "", like.company or "")):
+            continue
+        why = "a similar name and company" if both else "a similar name"
+        found.setdefault(like.id, Candidate("lead", like.id, like.name, like.score, why))
+    return _best(found.values())
+
+
 def contacts(
     session: Session,
     *,
@@ -61,6 +99,7 @@ def contacts(
     emails: Sequence[str] = (),
     phones: Sequence[str] = (),
     but: int | None = None,
+    names: Names | None = None,
 ) -> list[Candidate]:
     """Contacts who may be this person."""
     found: dict[int, Candidate] = {}
@@ -72,29 +111,22 @@ def contacts(
             found[contact.id] = Candidate(
                 "contact", contact.id, contact.name, 100, "the same address or number"
             )
-    wanted = folded(name)
-    if wanted:
-        rows = session.scalars(
-            _there(Contact)
-            .options(joinedload(Contact.company))
-            .where(_begins(Contact.name, wanted))
-            .limit(_MOST_LOOKED_AT)
-        )
-        for contact in rows:
-            score = _alike(wanted, folded(contact.name))
-            theirs = contact.company.name if contact.company else ""
-            if company and theirs and _alike(firm(company), firm(theirs)) < COMPANIES:
-                continue
-            if score >= NAMES and contact.id not in found:
-                both = " and company" if company and theirs else ""
-                found[contact.id] = Candidate(
-                    "contact", contact.id, contact.name, score, f"a similar name{both}"
-                )
+    for like in (names or Names(session)).contacts(name):
+        both = bool(company and like.company)
+        if both and not same_firm(company, like.company or ""):
+            continue
+        why = "a similar name and company" if both else "a similar name"
+        found.setdefault(like.id, Candidate("contact", like.id, like.name, like.score, why))
     return _best(c for c in found.values() if c.id != but)
 
 
 def companies(
-    session: Session, *, name: str, domain: str | None = None, but: int | None = None
+    session: Session,
+    *,
+    name: str,
+    domain: str | None = None,
+    but: int | None = None,
+    names: Names | None = None,
 ) -> list[Candidate]:
     """Companies that may be this one."""
     found: dict[int, Candidate] = {}
@@ -104,41 +136,13 @@ def companies(
             found[company.id] = Candidate(
                 "company", company.id, company.name, 100, f"has the domain {domain}"
             )
-    wanted = firm(name)
-    if wanted:
-        for company in session.scalars(
-            _there(Company).where(_begins(Company.name, folded(name))).limit(_MOST_LOOKED_AT)
-        ):
-            score = _alike(wanted, firm(company.name))
-            if score >= COMPANIES and company.id not in found:
-                found[company.id] = Candidate("company", company.id, company.name, score, "a similar name")
+    for like in (names or Names(session)).companies(name):
+        found.setdefault(like.id, Candidate("company", like.id, like.name, like.score, "a similar name"))
     return _best(c for c in found.values() if c.id != but)
-
-
-def folded(text: str) -> str:
-    """Small letters without accents, and one space between words."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())
-
-
-def firm(name: str) -> str:
-    """A company's name without what kind of company it is."""
-    words = re.sub(r"[^\w ]+", " ", folded(name).replace(".", ""))
-    return " ".join(_LEGAL.sub(" ", words).split()) or folded(name)
-
-
-def _alike(one: str, other: str) -> int:
-    return round(max(fuzz.token_sort_ratio(one, other), fuzz.ratio(one, other)))
 
 
 def _there(table: type[T]) -> Select[T]:
     return select(table).where(table.merged_into_id.is_(None))
-
-
-def _begins(column: InstrumentedAttribute[str], wanted: str) -> ColumnElement[bool]:
-    """Names that begin with the same letter, with whatever accent: a database may know none of those."""
-    letters = _ACCENTED.get(wanted[0], wanted[0])
-    return func.substr(column, 1, 1).in_([*letters, *letters.upper()])
 
 
 def _best(found: Iterable[Candidate]) -> list[Candidate]:

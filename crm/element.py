@@ -31,6 +31,10 @@ class Place:
     company_id: int | None = None
     deal_id: int | None = None
 
+    def columns(self) -> dict[str, int]:
+        """What is known of it, by the column's name."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
 
 def place_of(element: Element) -> Place:
     """The element's place. What happens to a lead or a deal is also its contact's and its company's."""
@@ -53,3 +57,13 @@ def element_of(session: Session, row: Activity | Call) -> Element | None:
     if row.contact_id is not None:
         return session.get(Contact, row.contact_id)
     return session.get(Company, row.company_id) if row.company_id is not None else lead
+
+
+def person_id_of(element: Element | None) -> int | None:
+    """The person that an element is about; None where nobody is known by it."""
+    if isinstance(element, Lead | Contact):
+        return element.person_id
+    if isinstance(element, Deal):
+        of_contact = element.contact.person_id if element.contact else None
+        return of_contact or (element.lead.person_id if element.lead else None)
+    return None

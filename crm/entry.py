@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.source import Source
 
 #: The most characters of a lead's own fields.
 LONGEST = {"name": 300, "company": 300, "title": 200, "message": 200_000}
@@ -21,7 +24,12 @@ class Entry:
     fields: dict[str, Any] = field(default_factory=dict)
     attribution: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    #: As it was written; what that means anywhere; with one of the workspace's own it is in_progress.
+    status_word: str = ""
     status: str | None = None
+    own_status: str | None = None
+    #: The row's own, where it names one.
+    source: Source | None = None
     owner: str | None = None
     score: int | None = None
     created_at: datetime | None = None

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import Invalid
@@ -175,11 +175,13 @@ def _reference(session: Session, field: CustomField, value: Any, here: Workspace
 
 
 def _user(session: Session, field: CustomField, value: Any, here: WorkspaceSettings) -> str:
-    chosen = select(User.email).where(func.lower(User.email) == str(value).lower())
-    found = session.scalar(chosen)
-    if found is None:
+    word = str(value).strip().lower()
+    named = or_(func.lower(User.email) == word, func.lower(User.name) == word)
+    found = session.scalars(select(User.email).where(named).limit(2)).all()
+    exact = next((email for email in found if email.lower() == word), None)
+    if exact is None and len(found) != 1:
         raise Invalid("must be the address of a user")
-    return found
+    return exact or found[0]
 
 
 _READERS: Mapping[str, Callable[[Session, CustomField, Any, WorkspaceSettings], Any]] = {

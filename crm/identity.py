@@ -8,22 +8,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import Text, func, literal, select, tuple_, update
+from sqlalchemy import Table, Text, bindparam, func, insert, literal_column, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from core.rows import flush_any
+from crm import carrying
 from crm.contact_points import Point
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
 from models.lead import OPEN, Lead
 
+_POINTS = cast(Table, ContactPoint.__table__)
+# Core, not ORM: these are on every enquiry's way.
+_INSERT_PERSON = insert(cast(Table, Person.__table__)).returning(Person.__table__.c.id)
+_INSERT_POINTS = insert(_POINTS)
+# In the order of the array: a plain scan of it, row by row.
+_LOCK = select(
+    func.pg_advisory_xact_lock(
+        func.hashtextextended(
+            func.unnest(bindparam("names", type_=ARRAY(Text))).column_valued("point"), literal_column("0")
+        )
+    )
+)
+_MADE = _INSERT_PERSON.cte("made")
+_GIVEN = (
+    func.unnest(bindparam("kinds", type_=ARRAY(Text)), bindparam("texts", type_=ARRAY(Text)))
+    .table_valued("kind", "value")
+    .render_derived("given")
+)
+_INSERT_BOTH = (
+    insert(_POINTS)
+    .from_select(
+        ["kind", "value", "person_id"],
+        select(_GIVEN.c.kind, _GIVEN.c.value, _MADE.c.id).join_from(_GIVEN, _MADE, true()),
+    )
+    .returning(_POINTS.c.person_id)
+)
+_KNOWN = select(_POINTS.c.kind, _POINTS.c.value, _POINTS.c.person_id).where(
+    tuple_(_POINTS.c.kind, _POINTS.c.value).in_(bindparam("points", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The person, and whoever turned out to be the same one (`absorbed`: ids that are gone now).
+    """The person, and whoever turned out to be the same one (`absorbed`: ids that have nothing any more).
 
-    `moved` are the open leads that those had, `shared` the points that stay with somebody else.
+    `moved` are the open leads that those had, `shared` the points that stay with somebody else, `carried`
+    what of theirs is the person's now (see crm.carrying), each with their id as `person`.
     """
 
     person_id: int
@@ -31,6 +65,7 @@ class Identity:
     absorbed: tuple[int, ...] = ()
     moved: tuple[int, ...] = ()
     shared: tuple[str, ...] = ()
+    carried: tuple[dict[str, Any], ...] = ()
 
 
 def identify(session: Session, points: Sequence[Point]) -> Identity:
@@ -43,6 +78,8 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
     _lock(session, points)
     known = _known(session, points)
     owners = list(dict.fromkeys(known[p] for p in points if p in known))  # e-mail sorts before phone
+    if not owners:
+        return Identity(_new(session, points), known=False)
     addresses = [p for p in points if p[0] is PointKind.EMAIL]
     with_address = _with_address(session, owners)
     by_address = [known[p] for p in addresses if p in known]
@@ -50,26 +87,21 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
         person_id = by_address[0]
     else:
         fitting = [o for o in owners if not addresses or o not in with_address]
-        person_id = fitting[0] if fitting else _new(session)
+        person_id = fitting[0] if fitting else _new(session, ())
     absorbed = tuple(o for o in owners if o != person_id and o not in with_address)
     if absorbed:
         absorbed = _without_two_contacts(session, person_id, absorbed)
     moved = _open_leads(session, absorbed)
-    for other in absorbed:
-        _absorb(session, person_id, other)
+    carried = [one for other in absorbed for one in take_over(session, person_id, other)]
     taken = {p for p in points if p in known and known[p] != person_id and known[p] not in absorbed}
-    session.add_all(
-        ContactPoint(kind=kind, value=value, person_id=person_id)
-        for kind, value in points
-        if (kind, value) not in known
-    )
-    session.flush()
+    _add(session, person_id, [p for p in points if p not in known])
     return Identity(
         person_id=person_id,
         known=person_id in owners,
         absorbed=absorbed,
         moved=moved,
         shared=tuple(value for _, value in sorted(taken)),
+        carried=tuple(carried),
     )
 
 
@@ -100,19 +132,14 @@ def _lock(session: Session, points: Sequence[Point]) -> None:
     # SQLite's writers already take turns. The points are sorted, so that two never wait crosswise.
     if points and session.get_bind().dialect.name == "postgresql":
         names = [f"{kind}:{value}" for kind, value in points]
-        given = func.unnest(literal(names, ARRAY(Text))).column_valued("point")
-        # In the order of the array: a plain scan of it, row by row.
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(given, 0)))).all()
+        session.connection().execute(_LOCK, {"names": names}).all()
 
 
 def _known(session: Session, points: Sequence[Point]) -> dict[Point, int]:
     if not points:
         return {}
-    rows = session.execute(
-        select(ContactPoint.kind, ContactPoint.value, ContactPoint.person_id).where(
-            tuple_(ContactPoint.kind, ContactPoint.value).in_(points)
-        )
-    )
+    flush_any(session, ContactPoint)
+    rows = session.connection().execute(_KNOWN, {"points": points})
     return {(row.kind, row.value): row.person_id for row in rows}
 
 
@@ -142,11 +169,22 @@ def _without_two_contacts(session: Session, person_id: int, others: Sequence[int
     return tuple(kept)
 
 
-def _new(session: Session) -> int:
-    person = Person()
-    session.add(person)
-    session.flush()
-    return person.id
+def _new(session: Session, points: Sequence[Point]) -> int:
+    """Somebody who has these points, which nobody has."""
+    connection = session.connection()
+    if points and connection.dialect.name == "postgresql":
+        given = {"kinds": [kind.value for kind, _ in points], "texts": [value for _, value in points]}
+        owners: Sequence[int] = connection.execute(_INSERT_BOTH, given).scalars().all()
+        return owners[0]
+    made: int = connection.execute(_INSERT_PERSON).scalar_one()
+    _add(session, made, points)
+    return made
+
+
+def _add(session: Session, person_id: int, points: Sequence[Point]) -> None:
+    rows = [{"kind": kind, "value": value, "person_id": person_id} for kind, value in points]
+    if rows:
+        session.connection().execute(_INSERT_POINTS, rows)
 
 
 def _open_leads(session: Session, person_ids: Sequence[int]) -> tuple[int, ...]:
@@ -156,8 +194,12 @@ def _open_leads(session: Session, person_ids: Sequence[int]) -> tuple[int, ...]:
     return tuple(session.scalars(chosen))
 
 
-def _absorb(session: Session, person_id: int, other: int) -> None:
-    for column in (ContactPoint, Lead, Contact):
-        session.execute(update(column).where(column.person_id == other).values(person_id=person_id))
-    session.delete(session.get_one(Person, other))
+def take_over(session: Session, person_id: int, other: int) -> list[dict[str, Any]]:
+    """What is another person's is this one's now; answers with what it takes to give it back.
+
+    Their row stays, with nothing: its number must not become somebody else's.
+    """
     session.flush()
+    told = carrying.carry(session, "person", other, person_id)
+    session.expire_all()
+    return [{**one, "person": other} for one in told]

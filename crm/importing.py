@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.rows import insert_together
 from crm import identity, leads, timeline
 from crm.contact_points import Point, email_point, phone_point
 from crm.entry import Entry
 from crm.happening import Happening
+from crm.timeline import Told
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person
 from models.import_job import Duplicates, RowOutcome
@@ -52,6 +53,8 @@ class Brought:
     reason: str = ""
     before: dict[str, Any] | None = None
     happenings: list[Happening] = field(default_factory=list)
+    #: Its row, where it is no lead.
+    element_id: int | None = None
 
 
 def points_of(entry: Entry) -> list[Point]:
@@ -84,20 +87,21 @@ def bring_in(session: Session, entries: Sequence[tuple[Entry, User | None]], wan
 def _new_people(
     session: Session, entries: Sequence[tuple[Entry, User | None]], wanted: Wanted
 ) -> list[Brought]:
-    people = [Person() for _ in entries]
-    session.add_all(people)
-    session.flush()
-    for (entry, _), person in zip(entries, people, strict=True):
-        session.add_all(
-            ContactPoint(kind=kind, value=value, person_id=person.id)
-            for kind, value in dict.fromkeys(points_of(entry))
-        )
-    made = [
-        _lead(entry, owner, person.id, wanted) for (entry, owner), person in zip(entries, people, strict=True)
+    people = insert_together(session, [Person() for _ in entries])
+    points = [
+        {"kind": kind, "value": value, "person_id": person.id}
+        for (entry, _), person in zip(entries, people, strict=True)
+        for kind, value in dict.fromkeys(points_of(entry))
     ]
-    session.add_all(made)
-    session.flush()
-    return [_created(session, entry, lead, wanted) for (entry, _), lead in zip(entries, made, strict=True)]
+    if points:
+        session.execute(insert(ContactPoint), points)
+    made = insert_together(
+        session,
+        [_lead(e, owner, person.id, wanted) for (e, owner), person in zip(entries, people, strict=True)],
+    )
+    told = [_told(entry, lead, wanted, "Imported") for (entry, _), lead in zip(entries, made, strict=True)]
+    timeline.record_all(session, told, kind="submission", actor=wanted.actor)
+    return [_created(entry, lead) for (entry, _), lead in zip(entries, made, strict=True)]
 
 
 def _known_person(
@@ -117,7 +121,8 @@ def _known_person(
         made.contact_id, made.company_id = contact.id, contact.company_id
     session.add(made)
     session.flush()
-    return _created(session, entry, made, wanted)
+    _record(session, entry, made, wanted, "Imported")
+    return _created(entry, made)
 
 
 def _lead_of(session: Session, person_id: int) -> Lead | None:
@@ -136,12 +141,17 @@ def _lead(entry: Entry, owner: User | None, person_id: int, wanted: Wanted) -> L
     at = min(entry.created_at or now, now)
     owner = owner or wanted.owner
     email, phone = next(iter(entry.emails), None), next(iter(entry.phones), None)
+    source, status = entry.source or wanted.source, LeadStatus(entry.status or LeadStatus.NEW)
+    junk = status is LeadStatus.JUNK
     return Lead(
         title=entry.own.get("title") or (entry.name or email or phone or "")[:200],
-        status=LeadStatus(entry.status or LeadStatus.NEW),
+        status=status,
+        own_status=entry.own_status,
+        closed_at=now if junk else None,
+        closing_reason=entry.own.get("reason") if junk else None,
         channel=Channel.IMPORT,
-        source_id=wanted.source.id,
-        source=wanted.source,
+        source_id=source.id,
+        source=source,
         owner_id=owner.id if owner else None,
         owner=owner,
         given_at=now if owner else None,
@@ -163,8 +173,7 @@ def _lead(entry: Entry, owner: User | None, person_id: int, wanted: Wanted) -> L
     )
 
 
-def _created(session: Session, entry: Entry, lead: Lead, wanted: Wanted) -> Brought:
-    _record(session, entry, lead, wanted, "Imported")
+def _created(entry: Entry, lead: Lead) -> Brought:
     happening = Happening("lead.created", lead, {"channel": Channel.IMPORT.value})
     return Brought(entry, RowOutcome.CREATED, lead, happenings=[happening])
 
@@ -188,9 +197,17 @@ def _updated(session: Session, entry: Entry, owner: User | None, lead: Lead, wan
         before["tags"] = list(lead.tags)
         for tag in new:
             happened += leads.add_tag(session, lead, tag, actor=actor)
-    if entry.status and lead.status is not LeadStatus(entry.status):
-        before["status"] = lead.status.value
-        happened += leads.change_status(session, lead, LeadStatus(entry.status), actor=actor)
+    stands = (lead.status.value, lead.own_status)
+    # One that is converted stays so: its deal goes on.
+    if (
+        entry.status
+        and stands != (entry.status, entry.own_status)
+        and lead.status is not LeadStatus.CONVERTED
+    ):
+        before["status"], before["own_status"] = stands
+        reason = entry.own.get("reason", "")
+        status, own = LeadStatus(entry.status), entry.own_status
+        happened += leads.change_status(session, lead, status, actor=actor, reason=reason, own=own)
     if (owner := owner or wanted.owner) is not None and owner.id != lead.owner_id:
         before["owner"] = lead.owner_id
         happened += leads.assign(session, lead, owner, actor=actor, why=wanted.what)
@@ -201,6 +218,11 @@ def _updated(session: Session, entry: Entry, owner: User | None, lead: Lead, wan
 
 
 def _record(session: Session, entry: Entry, lead: Lead, wanted: Wanted, word: str) -> None:
+    told = _told(entry, lead, wanted, word)
+    timeline.record_all(session, [told], kind="submission", actor=wanted.actor)
+
+
+def _told(entry: Entry, lead: Lead, wanted: Wanted, word: str) -> Told:
     facts = {
         "import": wanted.job_id,
         "row": entry.number,
@@ -213,16 +235,7 @@ def _record(session: Session, entry: Entry, lead: Lead, wanted: Wanted, word: st
         "fields": entry.fields,
         "attribution": entry.attribution,
     }
-    timeline.record(
-        session,
-        lead,
-        kind="submission",
-        summary=f"{word}: {wanted.what}, row {entry.number}",
-        actor=wanted.actor,
-        data={k: v for k, v in facts.items() if v not in (None, "", [], {})},
-        at=_at(entry),
-    )
-
-
-def _at(entry: Entry) -> datetime:
-    return min(entry.created_at or clock.now(), clock.now())
+    summary = f"{word}: {wanted.what}, row {entry.number}"
+    data = {k: v for k, v in facts.items() if v not in (None, "", [], {})}
+    now = clock.now()
+    return Told(lead, summary, data, min(entry.created_at or now, now))

@@ -1,16 +1,16 @@
-"""Which language a lead's person is written to in."""
+"""Which language somebody is written to in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crm.element import Element
 from crm.workspace import WorkspaceSettings
-from models.lead import Lead
 
 
-def language_of(lead: Lead, workspace: WorkspaceSettings) -> str:
-    """The lead's field `language` where it says one, else the workspace's locale; as `pt-BR`."""
-    said = lead.fields.get("language")
+def language_of(element: Element | None, workspace: WorkspaceSettings) -> str:
+    """The element's field `language` where it says one, else the workspace's locale; as `pt-BR`."""
+    said = element.fields.get("language") if element is not None else None
     return (said if isinstance(said, str) and said.strip() else workspace.locale).strip().replace("_", "-")
 
 

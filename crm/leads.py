@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Invalid
+from core.rows import flush_any
 from crm import catalogue, fields, timeline
 from crm.contact_points import email_point, phone_point
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
-from models.attachment import Attachment
-from models.call import Call
-from models.consent import ConsentGiven
 from models.contact import Contact
 from models.contact_point import ContactPoint
 from models.deal import Deal
-from models.inbound import InboundEvent
 from models.lead import OPEN, STRAIGHT, Lead, LeadStatus
-from models.message import Message
-from models.rule import Run, Trace
-from models.timeline import TimelineEntry
 from models.user import User
 
+_ACTIVITY = cast(Table, Activity.__table__)
+_PLANNED = (
+    update(_ACTIVITY)
+    .where(_ACTIVITY.c.lead_id == bindparam("lead"), _ACTIVITY.c.state == ActivityState.PLANNED)
+    .values(owner_id=bindparam("to"))
+)
+_GIVE_FREE = _PLANNED.where(_ACTIVITY.c.owner_id.is_(None))
+_GIVE = _PLANNED.where(_ACTIVITY.c.owner_id == bindparam("before"))
 # What rules and people may set on a lead by name; everything else has a function of its own.
 SETTABLE = ("title", "name", "company", "message", "score")
 
@@ -50,15 +52,7 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
     lead.owner_id = owner.id
     lead.wish, lead.waits = None, False
     lead.updated_at = lead.given_at = clock.now()
-    session.execute(
-        update(Activity)
-        .where(
-            Activity.lead_id == lead.id,
-            Activity.state == ActivityState.PLANNED,
-            Activity.owner_id.is_(None) if before is None else Activity.owner_id == before.id,
-        )
-        .values(owner_id=owner.id)
-    )
+    _give_activities(session, lead, before, owner)
     if lead.status is LeadStatus.CONVERTED:
         _give_what_came_of_it(session, lead, owner)
     timeline.record(
@@ -70,6 +64,17 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
         data={"owner": owner.email, "before": before.email if before else None},
     )
     return [Happening("lead.assigned", lead, {"before": before.email if before else None})]
+
+
+def _give_activities(session: Session, lead: Lead, before: User | None, owner: User) -> None:
+    given = {"lead": lead.id, "to": owner.id}
+    if before is not None:
+        given["before"] = before.id
+    flush_any(session, Activity)
+    session.connection().execute(_GIVE_FREE if before is None else _GIVE, given)
+    for row in session.identity_map.values():
+        if isinstance(row, Activity):
+            session.expire(row, ["owner_id", "owner"])
 
 
 def _give_what_came_of_it(session: Session, lead: Lead, owner: User) -> None:
@@ -230,55 +235,3 @@ def remove_tag(session: Session, lead: Lead, tag: str, *, actor: str) -> list[Ha
         session, lead, kind="untagged", summary=f"Tag removed: {tag}", actor=actor, data={"tag": tag}
     )
     return []
-
-
-def absorb(session: Session, lead: Lead, other: Lead, *, why: str) -> None:
-    """Makes `other` part of `lead`: everything that hangs on it moves over, `other` is marked merged.
-
-    A planned activity moves only where `lead` has none of its type planned; else it is cancelled,
-    so that nobody calls twice.
-    """
-    planned = set(
-        session.scalars(
-            select(Activity.type).where(Activity.lead_id == lead.id, Activity.state == ActivityState.PLANNED)
-        )
-    )
-    session.execute(
-        update(Activity)
-        .where(
-            Activity.lead_id == other.id, Activity.state == ActivityState.PLANNED, Activity.type.in_(planned)
-        )
-        .values(state=ActivityState.CANCELLED, outcome=f"merged into lead {lead.id}", done_at=clock.now())
-    )
-    moved = (Activity, TimelineEntry, Call, Run, Trace, InboundEvent, Attachment, ConsentGiven, Deal, Message)
-    for table in moved:
-        session.execute(update(table).where(table.lead_id == other.id).values(lead_id=lead.id))
-    if lead.owner_id is not None:
-        session.execute(
-            update(Activity)
-            .where(Activity.lead_id == lead.id, Activity.state == ActivityState.PLANNED)
-            .values(owner_id=lead.owner_id)
-        )
-    for field in ("name", "email", "phone", "company", "message", "contact_id", "company_id"):
-        if not getattr(lead, field):
-            setattr(lead, field, getattr(other, field))
-    lead.fields = {**other.fields, **lead.fields}
-    if other.found:
-        lead.found = {**other.found, **(lead.found or {})}
-    lead.tags = [*lead.tags, *(t for t in other.tags if t not in lead.tags)]
-    lead.attribution = lead.attribution or other.attribution
-    lead.consent = other.consent if lead.consent is None else lead.consent or bool(other.consent)
-    lead.last_inbound_at = max(lead.last_inbound_at, other.last_inbound_at)
-    if other.last_outbound_at is not None:
-        lead.last_outbound_at = max(lead.last_outbound_at or other.last_outbound_at, other.last_outbound_at)
-    lead.updated_at = clock.now()
-    other.status = LeadStatus.MERGED
-    other.merged_into_id = lead.id
-    other.updated_at = clock.now()
-    timeline.record(
-        session,
-        lead,
-        kind="merged",
-        summary=f"Lead {other.id} was the same person and is part of this one now: {why}",
-        data={"merged": other.id},
-    )

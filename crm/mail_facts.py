@@ -55,9 +55,11 @@ class Authentication:
     dmarc_domain: str = ""
 
     @property
-    def trusted(self) -> bool:
-        """Whether the domain of From stands for this mail."""
-        return self.dmarc == "pass"
+    def words(self) -> str:
+        """In a line for people."""
+        said = [f"{name} {word}" for name, word in (("SPF", self.spf), ("DKIM", self.dkim)) if word]
+        said += [f"DMARC {self.dmarc}"] if self.dmarc else []
+        return f"{', '.join(said) or 'nothing'} by {self.host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,25 @@ class Bounce:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationAnswer:
+    """A calendar program answers an invitation (RFC 5546). Anybody can write one: it is to be checked against
+    whom we invited.
+
+    `uid` and `sequence` name the event, `answer` is ACCEPTED, DECLINED or TENTATIVE, `attendee` the address
+    it is given for. `reason` is one line for people. `submission` is what it would be as an enquiry.
+    """
+
+    mail: MailFacts
+    uid: str
+    sequence: int
+    attendee: str
+    answer: str
+    comment: str
+    reason: str
+    submission: Submission
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfOffice:
     """A machine answers that somebody is away.
 
@@ -153,3 +174,7 @@ class OutOfOffice:
     until: date | None = None
     original_message_id: str = ""
     text: str = ""
+
+
+#: What a machine says of something of ours.
+Told = Bounce | OutOfOffice | InvitationAnswer

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, queue
+from core.errors import Conflict
 from crm import thread_token, timeline
-from crm.happening import Happening
+from crm.element import place_of
+from crm.happening import Happening, about
+from models.contact import Contact
 from models.deal import Deal
 from models.lead import Lead, LeadStatus
 from models.message import Direction, Message, MessageState
@@ -32,7 +35,7 @@ class Letter:
 
 def note(
     session: Session,
-    lead: Lead,
+    element: Lead | Deal | Contact,
     letter: Letter,
     *,
     to: str,
@@ -47,12 +50,13 @@ def note(
     files_id: str | None = None,
     from_name: str = "",
 ) -> Message:
-    """The row of the mail with this effect key, made where it is not there; it says what is sent now."""
+    """The row of the mail about this element with this effect key, made where it is not there; it says what
+    is sent now."""
     message = session.scalars(
         select(Message).where(Message.direction == Direction.OUT, Message.effect_key == effect_key)
     ).one_or_none()
     if message is None:
-        token = thread_token.token_of(effect_key)
+        token, place = thread_token.token_of(effect_key), place_of(element)
         message = Message(
             direction=Direction.OUT,
             state=MessageState.QUEUED,
@@ -60,9 +64,9 @@ def note(
             token=token,
             message_id=thread_token.message_id(effect_key),
             thread=answers.thread if answers is not None else token,
-            lead_id=lead.id,
-            contact_id=lead.contact_id,
-            deal_id=deal_of(session, lead),
+            lead_id=place.lead_id,
+            contact_id=place.contact_id,
+            deal_id=deal_of(session, element) if isinstance(element, Lead) else place.deal_id,
             user_id=user_id,
             actor=actor,
             step_id=step_id,
@@ -86,18 +90,21 @@ def sent(session: Session, message: Message, *, words: str) -> list[Happening]:
     now = clock.now()
     message.state, message.sent_at, message.error = MessageState.SENT, now, ""
     message.due_at = message.lease_until = None
-    lead = _lead(session, message)
-    if lead is None:
+    element = element_of(session, message)
+    if element is None:
         return []
     data = {"message": message.id, "subject": message.subject, "to": message.to_address}
     data |= {"text": message.text[:_LONGEST_TOLD], "mailbox": message.mailbox}
     data |= {"cc": message.cc} if message.cc else {}
-    entry = timeline.record(session, lead, kind="mail_sent", summary=words, actor=message.actor, data=data)
+    entry = timeline.record(session, element, kind="mail_sent", summary=words, actor=message.actor, data=data)
     entry.deal_id = message.deal_id
     if message.automatic:
         return []
-    answered(lead, now)
-    return [Happening("email.sent", lead, {"subject": message.subject, "to": message.to_address})]
+    if isinstance(element, Lead):
+        answered(element, now)
+    else:
+        element.waits_since = None
+    return [about(element, "email.sent", {"subject": message.subject, "to": message.to_address})]
 
 
 def deal_of(session: Session, lead: Lead) -> int | None:
@@ -119,11 +126,11 @@ def failed(session: Session, message: Message, words: str, *, told: bool = True)
     """Records that a mail could not be sent and is not tried again."""
     message.state, message.error = MessageState.FAILED, words
     message.due_at = message.lease_until = None
-    lead = _lead(session, message)
-    if lead is not None and told:
+    element = element_of(session, message)
+    if element is not None and told:
         timeline.record(
             session,
-            lead,
+            element,
             kind="mail_failed",
             summary=f"E-mail to {message.to_address} was not sent: {words}",
             actor=message.actor,
@@ -131,22 +138,40 @@ def failed(session: Session, message: Message, words: str, *, told: bool = True)
         )
 
 
-def of_lead(session: Session, lead_id: int) -> Sequence[Message]:
-    """The lead's mails in both directions, the newest first."""
+def again(session: Session, message: Message) -> None:
+    """Sends a mail by hand again that could not be sent, at once and as often as a new one.
+
+    Raises Conflict for any other: what a rule has written is tried again by its step.
+    """
+    if message.state is not MessageState.FAILED or message.step_id is not None:
+        raise Conflict("only a mail by hand that could not be sent is sent again; see the steps of runs")
+    message.state, message.attempts, message.due_at = MessageState.QUEUED, 0, clock.now()
+    queue.wake(session, queue.SEND_MAIL, message.id)
+
+
+def unsent(session: Session, element: Lead | Deal | Contact) -> Sequence[Message]:
+    """The mails by hand about it that are still to be sent, or were not; the newest first."""
+    waits = (MessageState.QUEUED, MessageState.SENDING, MessageState.FAILED)
     return session.scalars(
-        select(Message).where(Message.lead_id == lead_id).order_by(Message.id.desc()).limit(500)
+        select(Message)
+        .where(about_element(element), Message.direction == Direction.OUT)
+        .where(Message.state.in_(waits), Message.step_id.is_(None))
+        .order_by(Message.id.desc())
+        .limit(50)
     ).all()
 
 
-def latest_in(session: Session, lead_id: int) -> Message | None:
-    """The last mail that came from the lead's person: what an answer answers."""
-    return session.scalars(
-        select(Message)
-        .where(Message.lead_id == lead_id, Message.direction == Direction.IN, ~Message.automatic)
-        .order_by(Message.id.desc())
-        .limit(1)
-    ).first()
+def about_element(element: Lead | Deal | Contact) -> ColumnElement[bool]:
+    """The condition for the mails about it; a contact's are also those about their leads and deals."""
+    if isinstance(element, Lead):
+        return Message.lead_id == element.id
+    return Message.deal_id == element.id if isinstance(element, Deal) else Message.contact_id == element.id
 
 
-def _lead(session: Session, message: Message) -> Lead | None:
-    return session.get(Lead, message.lead_id) if message.lead_id is not None else None
+def element_of(session: Session, message: Message) -> Lead | Deal | Contact | None:
+    """What a mail is about: the lead, else the deal, else the contact."""
+    if message.lead_id is not None:
+        return session.get(Lead, message.lead_id)
+    if message.deal_id is not None:
+        return session.get(Deal, message.deal_id)
+    return session.get(Contact, message.contact_id) if message.contact_id is not None else None

@@ -32,6 +32,20 @@ def own_numbers(session: Session, country: str) -> OwnNumbers:
     )
 
 
+def lines_with(session: Session, number: str, country: str) -> dict[int, str]:
+    """The lines in use that have this number, in E.164, as one of theirs: keys by id."""
+    chosen = select(Source.id, Source.key, Source.settings)
+    lines = session.execute(chosen.where(Source.channel == Channel.CALL, Source.active))
+    return {
+        line.id: line.key
+        for line in lines
+        if any(
+            phone_number(str(value), line.settings.get("country") or country) == number
+            for value in line.settings.get("numbers") or ()
+        )
+    }
+
+
 def _of(settings: dict[str, Any], country: str) -> Iterator[str]:
     said = [*(settings.get("numbers") or ()), *(settings.get("forwarding") or ())]
     said.append((settings.get("connect") or {}).get("fallback") or "")

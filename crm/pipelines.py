@@ -60,7 +60,11 @@ def ensure(session: Session) -> Sequence[Pipeline]:
 
 def find(session: Session, key: str | None, *, field: str = "/pipeline") -> Pipeline:
     """The active pipeline of this key, or the first. Raises Invalid, naming `field`."""
-    there = ensure(session)
+    return choose(ensure(session), key, field=field)
+
+
+def choose(there: Sequence[Pipeline], key: str | None, *, field: str = "/pipeline") -> Pipeline:
+    """The one of these, as `find` does it."""
     found = there[0] if key is None else next((p for p in there if p.key == key), None)
     if found is None:
         known = ", ".join(p.key for p in there)

@@ -18,9 +18,11 @@ from models.domain_event import DomainEvent
 from models.inbound import InboundEvent
 from models.lead import Lead
 from models.message import Message
+from models.notification import Notification
 from models.offer import Offer
 from models.rule import Run, StepRow, Trace
 from models.sla import SlaClock
+from models.storm import Storm
 from models.timeline import TimelineEntry
 from models.webhook import WebhookDelivery
 
@@ -34,11 +36,14 @@ def remove(session: Session, lead_ids: Sequence[int]) -> None:
     if not ids:
         return
     people = list(session.scalars(select(Lead.person_id).where(Lead.id.in_(ids))))
+    for about_deals in (Run, Trace):
+        kept_on = about_deals.lead_id.in_(ids), about_deals.deal_id.is_not(None)
+        session.execute(update(about_deals).where(*kept_on).values(lead_id=None))
     runs = select(Run.id).where(Run.lead_id.in_(ids))
     session.execute(delete(StepRow).where(StepRow.run_id.in_(runs)))
     for table in (
         *(Run, Trace, Activity, TimelineEntry, Attachment, ConsentGiven, Offer, SlaClock),
-        *(DomainEvent, WebhookDelivery),
+        *(DomainEvent, WebhookDelivery, Notification, Storm),
     ):
         session.execute(delete(table).where(table.lead_id.in_(ids)))
     for kept in (Call, InboundEvent, Deal, Message):

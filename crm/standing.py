@@ -15,8 +15,12 @@ from models.pipeline import StageGroup
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The person's open lead; where there is none, the open deal that something was done on last; and
-    their contact, whether or not anything is open."""
+    """The person's open lead, the newest of several: what they say next is most likely about what they asked
+    last. Where there is none, the open deal that something was done on last; and their contact, whether or
+    not anything is open.
+
+    Every channel goes by this: calls, mails, forms (`crm.capture`).
+    """
 
     lead: Lead | None = None
     deal: Deal | None = None
@@ -30,7 +34,8 @@ class Standing:
 
 def standing(session: Session, person_id: int, *, lock: bool = True) -> Standing:
     """What is open for a person. The lead, else the deal, is held until the transaction ends."""
-    leads = select(Lead).where(Lead.person_id == person_id, Lead.status.in_(OPEN)).order_by(Lead.id).limit(1)
+    theirs = select(Lead).where(Lead.person_id == person_id, Lead.status.in_(OPEN))
+    leads = theirs.order_by(Lead.id.desc()).limit(1)
     lead = session.scalars(leads.with_for_update(of=Lead) if lock else leads).first()
     contact = session.scalars(select(Contact).where(Contact.person_id == person_id)).one_or_none()
     deal = None

@@ -34,6 +34,20 @@ class UploadedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftFile:
+    """A file that stayed on the mail server, because its mail is large. `size` is in bytes as it is encoded.
+
+    `place` says where it lies: `mailbox`, `folder`, `uidvalidity`, `uid`, `part` (RFC 3501 section 6.4.5),
+    `encoding`, and the `message_id` and `message_size` by which the mail is known again.
+    """
+
+    name: str
+    content_type: str
+    size: int
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What was read out of a text and nobody has stated. Telephone numbers are in E.164."""
 
@@ -51,8 +65,9 @@ class Submission:
 
     `fields` are the custom fields that the source declares, `extra` whatever else was sent,
     `consent` says whether all that had to be agreed to was, None where the sender was not asked.
-    `mail` is what is known of the mail it came by, None for other channels. `found` is what its text tells
-    beside: good enough to show and to dial, not to say who somebody is.
+    `left` are files that were not taken along. `mail` is what is known of the mail it came by, None for
+    other channels. `found` is what its text tells beside: good enough to show and to dial, not to say who
+    somebody is.
     """
 
     channel: Channel
@@ -69,8 +84,20 @@ class Submission:
     consent: bool | None = None
     consents: tuple[Consent, ...] = ()
     files: tuple[UploadedFile, ...] = ()
+    left: tuple[LeftFile, ...] = ()
     mail: MailFacts | None = None
     found: Found = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a program tells that is no enquiry: `body` is its document, bounded; `email` and `phone`, as it
+    wrote them, say whom it is about, where it says so."""
+
+    kind: str
+    body: Mapping[str, Any]
+    email: str | None = None
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +112,13 @@ class CallUpdate:
     `result` is what this event alone would conclude; where it is `decisive` it tells whether a person was
     reached, and outranks that a machine has answered. `answered_by` is the person as the provider names them:
     an address, an extension, a number or a name. `recording_id` is for recordings that have no address.
+    `message` says that a recording is a message where nobody answered, of providers that do not tell it.
 
     Of a call that we placed: `order` is the token that we gave the provider, `ordered` says that this is our
     own word of it and outranks what the provider says of its ends, `reason` is why it failed, in words,
     `asks` is what the provider is to be told next, about the connection `handle`.
+
+    `also` is what the same event says of others who take part in the call.
     """
 
     call_id: str
@@ -109,6 +139,7 @@ class CallUpdate:
     talk_seconds: int | None = None
     recording_url: str | None = None
     recording_id: str | None = None
+    message: bool = False
     transcript: str | None = None
     answered_by: str | None = None
     caller_name: str | None = None
@@ -119,3 +150,4 @@ class CallUpdate:
     reason: str | None = None
     asks: str | None = None
     handle: str | None = None
+    also: tuple[CallUpdate, ...] = ()

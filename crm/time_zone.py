@@ -1,4 +1,4 @@
-"""What time it is where a lead is."""
+"""What time it is where somebody is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import phonenumbers
 from phonenumbers import timezone
 
 from crm.workspace import WorkspaceSettings
-from models.lead import Lead
 
 
-def zone_of(lead: Lead, workspace: WorkspaceSettings) -> ZoneInfo:
-    """The time zone of the lead's telephone number; the workspace's where that does not say it."""
-    if lead.phone:
+def zone_of(phone: str | None, workspace: WorkspaceSettings) -> ZoneInfo:
+    """The time zone of a telephone number; the workspace's where that does not say it."""
+    if phone:
         try:
-            found = timezone.time_zones_for_number(phonenumbers.parse(lead.phone))
+            found = timezone.time_zones_for_number(phonenumbers.parse(phone))
             zones = {ZoneInfo(name) for name in found if name != timezone.UNKNOWN_TIMEZONE}
         except (phonenumbers.NumberParseException, ZoneInfoNotFoundError, ValueError):
             return workspace.zone

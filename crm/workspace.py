@@ -8,7 +8,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.orm import Session
 
+from crm.rights import Right
 from models.workspace import WorkspaceRow
+
+
+class Retention(BaseModel):
+    """How long something is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["raw", "mails", "recordings", "files", "imports", "junk", "audit"]
+    days: int = Field(ge=1, le=36_500)
+    source: str | None = Field(None, description="Key of a form, mailbox, line; all if left out")
 
 
 class WorkspaceSettings(BaseModel):
@@ -37,6 +48,22 @@ class WorkspaceSettings(BaseModel):
     automatic_mails_per_hour: int = Field(
         10, ge=1, le=10_000, description="Most automatic e-mails to one address within an hour"
     )
+
+    rights: dict[str, Right] = Field(
+        default_factory=dict, description="What a role sees and changes, by role: {agent: {see: own}}"
+    )
+
+    retention: list[Retention] = Field(
+        default_factory=list, max_length=100, description="What is forgotten when: {kind: raw, days: 365}"
+    )
+
+    @field_validator("rights")
+    @classmethod
+    def _of_roles(cls, value: dict[str, Right]) -> dict[str, Right]:
+        for role in value:
+            if role not in ("agent", "manager", "read-only"):
+                raise ValueError(f"'{role}' is no role whose rights can be set: agent, manager, read-only")
+        return value
 
     @field_validator("timezone")
     @classmethod

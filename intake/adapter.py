@@ -11,28 +11,33 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.ids import digest
-from crm.mail_facts import Bounce, OutOfOffice
-from crm.submission import CallUpdate, Submission
+from crm.mail_facts import Told
+from crm.submission import CallUpdate, Notice, Submission
 from intake.delivery import Delivery
 from intake.errand import Errand
 from models.source import Channel
 
 
-class SourceSettings(BaseModel):
-    """What all sources have in the workspace file."""
+class Way(BaseModel):
+    """What all ways in have in the workspace file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Short name, used in addresses")
     name: str = Field("", description="What people call it")
-    team: str | None = Field(None, description="Team of the leads that no rule assigns")
     country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Where national numbers are read")
+
+
+class SourceSettings(Way):
+    """What a way in for enquiries has besides."""
+
+    team: str | None = Field(None, description="Team of the leads that no rule assigns")
     on_known: Literal["attach", "repeat", "new"] = Field(
-        "attach", description="What an enquiry becomes of somebody who has an open lead"
+        "attach", description="What an enquiry becomes of somebody who has an open lead or deal"
     )
 
 
-S = TypeVar("S", bound=SourceSettings)
+S = TypeVar("S", bound=Way)
 
 
 class Adapter(Generic[S]):
@@ -56,7 +61,7 @@ class Adapter(Generic[S]):
         """What must be done outside before the delivery can be read; None where nothing has to."""
         return None
 
-    def parse(self, delivery: Delivery, settings: S) -> Submission | CallUpdate | Bounce | OutOfOffice:
+    def parse(self, delivery: Delivery, settings: S) -> Submission | CallUpdate | Told | Notice:
         """What the delivery says.
 
         Raises Unreadable for what cannot be understood, Ignored for what asks for nothing.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.wsgi import get_content_length, get_input_stream
+from werkzeug.wsgi import get_content_length
 
 from core import clock
 from core.errors import Refused
@@ -15,10 +13,10 @@ from intake.delivery import Delivery
 from intake.forms import body
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import InputStream, WSGIEnvironment
 
-# Of a body that is too large: how much is read all the same, and in which portions.
-_MOST_PASSED, _CHUNK = 8 * 1024 * 1024, 64 * 1024
+# Of a body that is not taken: how much is read all the same, and in which portions.
+_MOST_PASSED, _CHUNK = 64 * 1024 * 1024, 64 * 1024
 
 
 def largest(environ: WSGIEnvironment) -> int:
@@ -67,26 +65,36 @@ def client_address(environ: WSGIEnvironment) -> str:
     return address[:64]
 
 
-def _whole_body(environ: WSGIEnvironment, limit: int) -> bytes:
-    told = get_content_length(environ)
-    try:
-        raw: bytes = get_input_stream(environ, max_content_length=limit).read()
-    except RequestEntityTooLarge:
-        _let_pass(environ, told)
-        raise Refused(f"larger than {limit} bytes", status=413, reason="too_large") from None
-    except OSError:
-        raise Refused("the body did not arrive whole", status=400, reason="cut_off") from None
-    if told is not None and len(raw) < told:
-        raise Refused("the body did not arrive whole", status=400, reason="cut_off")
-    environ["wsgi.input"] = BytesIO()  # nobody waits for more of it
-    return raw
-
-
-def _let_pass(environ: WSGIEnvironment, told: int | None) -> None:
-    """Reads on, within bounds: most senders look for an answer only once all is sent."""
-    left = _MOST_PASSED if told is None else min(told, _MOST_PASSED)
+def let_pass(environ: WSGIEnvironment) -> None:
+    """Reads on, within bounds, what nobody has read: most senders want an answer only once all is sent."""
+    if not environ.get("wsgi.input_terminated"):
+        return  # where it ends, only its sender knows: we would wait for the next request
+    left = _MOST_PASSED
     try:
         while left > 0 and (part := environ["wsgi.input"].read(min(left, _CHUNK))):
             left -= len(part)
     except OSError:
         return  # it has gone away
+
+
+def _whole_body(environ: WSGIEnvironment, limit: int) -> bytes:
+    told = get_content_length(environ)
+    if told is None and not environ.get("wsgi.input_terminated"):
+        told = 0  # where such a body would end, this server does not know
+    try:
+        raw = _read(environ["wsgi.input"], limit + 1 if told is None else min(told, limit + 1))
+    except OSError:
+        raise Refused("the body did not arrive whole", status=400, reason="cut_off") from None
+    if len(raw) > limit:
+        raise Refused(f"larger than {limit} bytes", status=413, reason="too_large")
+    if told is not None and len(raw) < told:
+        raise Refused("the body did not arrive whole", status=400, reason="cut_off")
+    return raw
+
+
+def _read(stream: InputStream, most: int) -> bytes:
+    # Nearly always all of it comes at once; another look would have to wait for Python's lock.
+    raw = stream.read(most)
+    while 0 < len(raw) < most and (more := stream.read(most - len(raw))):
+        raw += more
+    return raw

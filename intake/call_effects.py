@@ -5,17 +5,19 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import activities, call_orders, call_outcomes, callers
+from core.errors import Ignored
+from crm import call_orders, call_transfers, callers
 from crm import calls as call_log
 from crm.calls import Merged
-from crm.happening import Happening
-from crm.own_numbers import OwnNumbers, own_numbers
+from crm.happening import Happening, about
+from crm.own_numbers import OwnNumbers, lines_with, own_numbers
 from crm.submission import CallUpdate
 from intake import call_back, call_known, recordings
 from intake.calls.connect import Connection
 from intake.passage import Passage
 from models.call import Call, CallResult
 from models.call_order import CallOrder
+from models.contact import Contact
 from models.lead import Lead
 from models.user import User
 
@@ -23,11 +25,13 @@ from models.user import User
 def follow(passage: Passage, update: CallUpdate) -> Lead | None:
     """Adds the event to its call. Its lead, once there is one: for inbound calls when they have ended."""
     session = passage.session
+    _is_ours(passage, update)
     provider = str(passage.source.settings["provider"])
     merged = call_log.merge(
         session, update, source=passage.source, provider=provider, country=passage.country
     )
     asked = _put_through(passage, merged.call)
+    _ring(passage, merged.call, update)
     own = own_numbers(session, passage.here.country)
     if passage.settings.recordings:
         recordings.note(session, merged.call)
@@ -41,6 +45,19 @@ def follow(passage: Passage, update: CallUpdate) -> Lead | None:
     return _incoming(passage, merged, own)
 
 
+def _is_ours(passage: Passage, update: CallUpdate) -> None:
+    """Raises Ignored for somebody who called another line: lines of one account are signed alike."""
+    line = passage.settings
+    if update.direction != "inbound" or not line.numbers:
+        return
+    number = call_log.e164(update.to_number, passage.country)
+    if number is None or number in line.numbers or number in line.forwarding:
+        return
+    whose = lines_with(passage.session, number, passage.here.country)
+    if whose and passage.source.id not in whose:
+        raise Ignored(f"{number} is a number of the line '{min(whose.values())}', and this came for another")
+
+
 def _put_through(passage: Passage, call: Call) -> bool:
     """Keeps whom the provider was told to ring, the last word where it asked twice; whether this was it."""
     said = Connection.of(passage.event.envelope["facts"])
@@ -52,23 +69,42 @@ def _put_through(passage: Passage, call: Call) -> bool:
     return True
 
 
+def _ring(passage: Passage, call: Call, update: CallUpdate) -> None:
+    """Lets a provider that is told afterwards whom to ring, or that nobody is left, be told."""
+    said = Connection.of(passage.event.envelope["facts"])
+    if update.handle is None or update.order is not None:
+        return
+    if said is not None:
+        kind: call_transfers.Kind = "first" if said.user_id is not None else "fallback"
+        call_transfers.ask(passage.session, call, kind, handle=update.handle, number=said.number)
+    elif update.asks == "hangup":
+        call_transfers.ask(passage.session, call, "hangup", handle=update.handle)
+
+
 def _ringing(passage: Passage, call: Call, own: OwnNumbers, *, asked: bool) -> Lead | None:
-    """The open lead of whoever is calling just now, whose rules are told; None for one we do not know yet."""
-    lead = None
+    """The open lead of whoever is calling just now; its rules, or those of their deal or contact, are told.
+
+    None for one we do not know yet.
+    """
+    lead, element = None, None
     if call.direction == "inbound" and (asked or not call.start_told):
         lead = callers.lead_of(passage.session, call, own=own)
-    if lead is None:
+        element = lead or call_known.belongs_to(passage, call, own)
+        if isinstance(element, Contact) and passage.settings.missed_makes_lead:
+            element = None  # whether it is a lead's call, its end tells
+    if element is None:
         return None
     if call.rung_at is not None:
-        call_log.tell_rung(passage.session, call, lead, event_id=passage.event.id)
+        call_log.tell_rung(passage.session, call, element, event_id=passage.event.id)
     if not call.start_told:
         call.start_told = True
-        passage.react(lead, [Happening("call.started", lead, call=call)])
+        passage.react(element, [about(element, "call.started", call=call)])
     return lead
 
 
 def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     session, call = passage.session, merged.call
+    callers.hold(session, call, own=own)
     if (element := call_known.belongs_to(passage, call, own)) is not None:
         call_known.follow(passage, merged, element)
         return None
@@ -87,17 +123,9 @@ def _incoming(passage: Passage, merged: Merged, own: OwnNumbers) -> Lead | None:
     news = merged.ended or merged.changed_result
     if call.rung_at is not None and not call.start_told:
         call_log.tell_rung(session, call, lead, event_id=passage.event.id)
-    kinds = [] if call.start_told else ["call.started"]
+    kinds = call_known.kinds_of(merged)
     call.start_told = True
-    if news:
-        kinds += ["call.missed"] if merged.missed else ["call.answered"] if merged.answered else []
-        kinds.append("call.completed")
-    left_message = call.result is CallResult.VOICEMAIL and merged.before is not CallResult.VOICEMAIL
-    if left_message:
-        kinds.append("voicemail.received")
-    if merged.transcribed:
-        kinds.append("call.transcribed")
-    if news or left_message:
+    if news or "voicemail.received" in kinds:
         call_log.tell(session, call, lead, event_id=passage.event.id)
     happenings += [Happening(kind, lead, call=call) for kind in kinds]
     if merged.answered and news:
@@ -123,17 +151,16 @@ def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers, order: CallOrde
     lead = session.get(Lead, call.lead_id) if call.lead_id is not None else None
     if call.result is None or not (news or merged.transcribed):
         return lead
-    lead = lead or callers.lead_of(session, call, own=own)
+    if lead is None and call.deal_id is None and call.contact_id is None:
+        lead = callers.lead_of(session, call, own=own)
     if lead is None:
         if (element := call_known.belongs_to(passage, call, own)) is not None:
             call_known.follow(passage, merged, element)
         return None
     call.lead_id = lead.id
-    kinds = ["call.transcribed"] if merged.transcribed else []
     if news:
         call_log.tell(session, call, lead, event_id=passage.event.id)
-        kinds += ["call.answered", "call.completed"] if merged.answered else ["call.completed"]
-    happenings = [Happening(kind, lead, call=call) for kind in kinds]
+    happenings = [Happening(kind, lead, call=call) for kind in call_known.kinds_of(merged)]
     if news and call.result is not CallResult.FAILED:
         happenings += _talked(session, lead, call, order)
     passage.react(lead, happenings)
@@ -142,14 +169,8 @@ def _outgoing(passage: Passage, merged: Merged, own: OwnNumbers, order: CallOrde
 
 def _talked(session: Session, lead: Lead, call: Call, order: CallOrder | None = None) -> list[Happening]:
     """The calls that it makes needless are done, and the lead has its first answer."""
-    outcome = "answered" if call.result is CallResult.ANSWERED else "no answer"
-    needless = call_back.made_needless(session, lead, call)
     # Trying to reach somebody is an answer too: that they did not pick up is not the agent's fault.
     at = min(call.answered_at or call.started_at or call_log.moment(call), clock.now())
     lead.first_response_at = lead.first_response_at or at
     lead.last_outbound_at = max(lead.last_outbound_at or at, at)
-    if order is not None:
-        own = [a for a in activities.all_planned(session, lead, type="call") if a.id == order.activity_id]
-        done = [*own, *(a for a in needless if a not in own)]
-        return call_outcomes.complete(session, order, done, outcome=outcome)
-    return [h for a in needless for h in activities.complete(session, a, actor="service", outcome=outcome)]
+    return call_known.done_by(session, lead, call, order)

@@ -29,8 +29,9 @@ def refused(error: PortariaError) -> Response:
     """Counts and logs what was not let in, without a word of its content."""
     channel = [*request.path.split("/"), "", ""][2].rstrip("s")
     reason = error.reason if isinstance(error, Refused) else type(error).__name__.lower()
-    REFUSED.labels(channel if channel in ("form", "call") else "other", reason).inc()
-    log.info("door.refused", path=request.path[:100], reason=reason)
+    REFUSED.labels(channel if channel in ("form", "call", "webhook") else "other", reason).inc()
+    # What follows a source's address may hold its secret.
+    log.info("door.refused", path="/".join(request.path.split("/")[:5])[:100], reason=reason)
     return with_cors(problems.of_error(request, error))
 
 

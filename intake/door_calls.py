@@ -8,7 +8,8 @@ from typing import Any
 from flask import Response, current_app, request
 
 from core import clock
-from core.errors import NotFound, Refused, Unavailable
+from core.errors import NotFound, Refused, Unavailable, Unreadable
+from core.ids import digest
 from core.logs import logger
 from core.settings import settings
 from intake import calls, reception, sources
@@ -34,8 +35,10 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
         raise NotFound("there is no such line")
     if rest and not adapter.has_methods:
         raise NotFound("there is nothing at this address")
-    sent = delivery(request.environ, settings().max_form_bytes)
     line = source.read(adapter.settings)
+    here = settings()
+    large = adapter.carries_file(request.path, line)
+    sent = delivery(request.environ, here.max_upload_bytes if large else here.max_form_bytes)
     if (reply := adapter.handshake(sent, line)) is not None:
         return _response(reply)
     if request.method not in adapter.methods:
@@ -46,7 +49,7 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
             f"expected {' or '.join(adapter.content_types)}", status=415, reason="wrong_content_type"
         )
     adapter.verify(sent, line)
-    key = adapter.dedupe_key(sent, line)
+    key = _key(adapter, sent, line)
     question = adapter.asks(sent, line)
     if question is None:
         journal([_entry(source.id, adapter, key, sent)], "call")
@@ -61,6 +64,14 @@ def call_event(provider: str, key: str, rest: str = "") -> Response:
     except Unavailable as error:
         log.warning("call.unjournalled", line=source.key, error=str(error))
     return _response(adapter.connecting(sent, line, found))
+
+
+def _key(adapter: calls.CallAdapter[Any], sent: Delivery, line: calls.LineSettings) -> str:
+    """What the event is known by; where it cannot be read, which keeps it to be seen, its content."""
+    try:
+        return adapter.dedupe_key(sent, line)
+    except Unreadable:
+        return digest(sent.body)
 
 
 def _entry(source_id: int, adapter: calls.CallAdapter[Any], key: str, sent: Delivery) -> Entry:

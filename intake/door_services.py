@@ -62,7 +62,9 @@ def service_form(key: str, name: str) -> Response:
         expected = " or ".join(service.content_types)
         raise Refused(f"expected {expected}", status=415, reason="wrong_content_type")
     service.verify(sent, settings)
-    parts = service.parts(sent, settings)[:_MOST_PARTS]
+    parts = service.parts(sent, settings)
+    if len(parts) > _MOST_PARTS:
+        raise Refused(f"more than {_MOST_PARTS} submissions at once", status=413, reason="too_many")
     if not sent.body.strip():
         raise Refused("the form is empty", status=400, reason="empty")
     entries = [_entry(source, service, part, sent) for part in parts]

@@ -1,4 +1,6 @@
-"""A stored file as an answer: to be saved or, if it is sound, to be heard; never to be run or shown."""
+"""A stored file as an answer: to be saved or, if it is sound, to be heard; never to be run.
+
+Only a picture that somebody of ours handed in is shown."""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from core import storage
 
@@ -37,12 +40,34 @@ def table(lines: Iterable[str], name: str) -> Response:
     return answer
 
 
-def as_sound(place: str, kind: str) -> Response:
-    """A recording of this media type, whole or in the part that was asked for (RFC 9110 section 14)."""
-    content = storage.get(place)
-    answer = Response(content, mimetype=kind if kind.startswith("audio/") else "application/octet-stream")
+def as_picture(place: str, kind: str) -> Response:
+    """A picture of ours, to be shown; whatever else is in it never runs."""
+    answer = Response(storage.get(place), mimetype=kind)
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def as_sound(place: str, kind: str, size: int) -> Response:
+    """A recording of this media type and size, whole or in the part that was asked for (RFC 9110 section 14).
+
+    Only that part is read. Raises RequestedRangeNotSatisfiable for one that begins behind the end.
+    """
+    wanted = request.range
+    part = None
+    if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1:
+        part = wanted.range_for_length(size)
+        if part is None:
+            raise RequestedRangeNotSatisfiable(size)
+    start, end = part or (0, size)
+    content = storage.get(place) if part is None else storage.get_part(place, start, end)
+    answer = Response(content, 206 if part else 200)
+    answer.mimetype = kind if kind.startswith("audio/") else "application/octet-stream"
+    if part:
+        answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; media-src 'self'; sandbox"
     answer.headers["Cache-Control"] = "private, no-store"
-    answer.make_conditional(request, accept_ranges=True, complete_length=len(content))
     return answer

@@ -9,7 +9,7 @@ from rules.order import MailOrder
 
 #: The delivery's fact that holds what a lookup was answered.
 LOOKED_UP = "looked_up"
-#: The fact that the event's files lie in the storage.
+#: The fact that the event's files lie in the storage: under which keys.
 STORED = "stored"
 #: The fact that the sender was asked to confirm, in words.
 ASKED = "asked"
@@ -42,6 +42,8 @@ class MessagePlace:
 class Errand:
     """A question to a service, files by their keys, a mail, or a message to fetch.
 
+    `leaves` is what the journal keeps of the event's body afterwards, where that is less than what came.
+
     After `patience` tries the event goes on without an answer where it `can_do_without`, else it has failed.
     """
 
@@ -49,6 +51,7 @@ class Errand:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mail: MailOrder | None = None
     message: MessagePlace | None = None
+    leaves: bytes | None = field(default=None, repr=False)
     patience: int = MOST_TRIES
     can_do_without: bool = False
 

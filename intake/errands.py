@@ -30,7 +30,9 @@ def run(errand: Errand) -> dict[str, Any]:
     except Unavailable as error:
         raise Retry(str(error)) from None
     if errand.files:
-        facts[STORED] = True
+        facts[STORED] = list(errand.files)
+    if errand.leaves is not None:
+        facts[CONTENT] = errand.leaves
     if errand.message is not None:
         facts[CONTENT] = again.fetch(errand.message)
     if errand.lookup is not None:

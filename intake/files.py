@@ -24,6 +24,7 @@ _BY_MAIL = (
     *("application/pgp-*", "application/pkcs7-*", "application/x-x509-*", "application/vnd.ms-pki.*"),
     *("application/vnd.ms-outlook", "image/x-dwg", "image/vnd.dwg", "image/vnd.dxf"),
 )
+_NOT_TAKEN = "files of this kind are not taken"
 
 
 def sorted_out(files: Sequence[UploadedFile], settings: object, event_id: str) -> list[KeptFile]:
@@ -34,14 +35,13 @@ def sorted_out(files: Sequence[UploadedFile], settings: object, event_id: str) -
     found = []
     for position, file in enumerate(files[:MOST]):
         field = declared.get(file.field)
-        kind = filetypes.kind_of(file.content, file.name)
-        refused = ""
+        if by_mail:
+            kind, refused = of_mail(file.content, file.name)
+        else:
+            kind = filetypes.kind_of(file.content, file.name)
+            refused = "" if filetypes.is_taken(kind, field.accept if field else ()) else _NOT_TAKEN
         if len(file.content) > (field.max_bytes if field else largest):
             refused = "too large"
-        elif by_mail and kind == filetypes.UNKNOWN and not filetypes.runs(file.content):
-            pass
-        elif not filetypes.is_taken(kind, field.accept if field else _BY_MAIL if by_mail else ()):
-            refused = "files of this kind are not taken"
         found.append(
             KeptFile(
                 position=position,
@@ -54,6 +54,14 @@ def sorted_out(files: Sequence[UploadedFile], settings: object, event_id: str) -
             )
         )
     return found
+
+
+def of_mail(content: bytes, name: str) -> tuple[str, str]:
+    """A mail's file by its content: its media type, and why it is not taken, '' where it is."""
+    kind = filetypes.kind_of(content, name)
+    if kind == filetypes.UNKNOWN and not filetypes.runs(content):
+        return kind, ""
+    return kind, "" if filetypes.is_taken(kind, _BY_MAIL) else _NOT_TAKEN
 
 
 def to_store(files: Sequence[UploadedFile], kept: Sequence[KeptFile]) -> Mapping[str, bytes]:

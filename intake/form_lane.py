@@ -38,6 +38,7 @@ FORM = web_form.WebForm()
 #: Where the request's environment says why it could not be taken.
 REFUSAL = "portaria.refusal"
 _PATH = re.compile(r"/in/forms/([^/]+)")
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ACCEPTED, _REPEATED = ACCEPTED.labels("form"), REPEATED.labels("form")
 
 
@@ -59,16 +60,23 @@ class FormLane:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers a post to a form; all else is Flask's."""
+        if environ["REQUEST_METHOD"] in _BODILESS:
+            return self._flask(environ, start_response)
         found = _PATH.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
         if found is None:
-            return self._flask(environ, start_response)
+            return self._by_flask(environ, start_response)
         try:
             status, headers, content = self._take(found[1], environ)
         except Exception as error:  # noqa: BLE001  raised again where Flask answers errors
             environ[REFUSAL] = error
-            return self._flask(environ, start_response)
+            return self._by_flask(environ, start_response)
         start_response(status, [*headers, *self._headers, ("Content-Length", str(len(content)))])
         return [content]
+
+    def _by_flask(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self._flask(environ, start_response)
+        arrival.let_pass(environ)
+        return answer
 
     def _take(self, key: str, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
         source, form = form_of(key)
@@ -76,7 +84,8 @@ class FormLane:
         FORM.verify(sent, form)
         _hold_up_floods(form, sent)
         posted = _in_order(source, form, sent)
-        sent = replace(sent, facts=_observed(form, posted, sent))
+        if facts := _observed(form, posted, sent):
+            sent = replace(sent, facts=facts)
         given = self._journal(source, posted, sent)
         if problems.page_wanted(sent.headers.get("accept", ""), sent.content_type):
             return "303 SEE OTHER", [("Location", iri_to_uri(_onward(form, posted)))], b""

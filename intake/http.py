@@ -1,6 +1,6 @@
-"""The door for HTTP, put together: forms, form services and telephone lines."""
+"""The door for HTTP, put together: forms, form services and telephone lines, other programs."""
 
-from intake import door_calls, door_confirm, door_forms, door_services, door_unsubscribe
+from intake import door_calls, door_confirm, door_forms, door_hooks, door_services, door_unsubscribe
 from intake.arrival import client_address
 from intake.door import door
 
@@ -10,6 +10,7 @@ __all__ = [
     "door_calls",
     "door_confirm",
     "door_forms",
+    "door_hooks",
     "door_services",
     "door_unsubscribe",
 ]

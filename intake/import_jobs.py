@@ -14,19 +14,17 @@ from sqlalchemy.orm import Session
 from core import clock, queue, storage
 from core.errors import Conflict, Invalid
 from core.ids import new_id
-from crm import identity, workspace
-from crm.contact_points import Point
+from crm import catalogue, workspace
 from crm.entry import Entry
-from crm.importing import points_of
 from intake.imports import columns as understanding
-from intake.imports import entry as entries
 from intake.imports import reading
-from intake.imports.columns import Column
+from intake.imports.columns import FIELD, Column, Known
 from intake.imports.entry import Place
+from intake.imports.headers import folded
 from intake.imports.reading import Reading
 from intake.imports.row import Row
 from intake.text import one_line
-from models.import_job import AT_WORK, Duplicates, ImportJob, ImportState
+from models.import_job import AT_WORK, Duplicates, Imported, ImportJob, ImportState
 from models.source import Channel, Source
 from models.user import User
 
@@ -35,14 +33,13 @@ MOST_BYTES = 256 * 1024 * 1024
 SOURCE = "import"
 #: The lease of whoever is at work on imports.
 LEASE_NAME = "imports"
-_MOST_FORESEEN = 100
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """How a file is to be brought in. `mapping` is from headers, or numbers of columns, to targets."""
 
+    what: Imported = Imported.LEAD
     source: str = SOURCE
     duplicates: Duplicates = Duplicates.SKIP
     rules: bool = False
@@ -61,6 +58,7 @@ class Understood:
     reading: Reading
     columns: list[Column]
     headed: bool
+    what: Imported = Imported.LEAD
 
 
 def understand(session: Session, file: IO[bytes], order: Order) -> Understood:
@@ -76,12 +74,32 @@ def understand(session: Session, file: IO[bytes], order: Order) -> Understood:
         country=workspace.load(session).country,
     )
     first = reading.beginning(file, how)
-    found, headed = understanding.understand(first)
+    found, headed = understanding.understand(first, order.what.value, known(session, order.what))
     if len(first) == 1 and headed:
         raise Invalid("there are no rows beneath the header")
-    found = understanding.corrected(found, order.mapping)
-    understanding.check(found)
-    return Understood(how, found, headed)
+    found = understanding.corrected(found, order.mapping, order.what.value)
+    understanding.check(found, order.what.value)
+    return Understood(how, found, headed, order.what)
+
+
+def known(session: Session, what: Imported) -> Known:
+    """What a file of this kind may name of the workspace's own."""
+    settings = catalogue.load(session)
+    if what is Imported.PRODUCT:
+        return Known()
+    named = {
+        folded(word): f"{FIELD}{own.key}"
+        for own in settings.fields_of(what.value).values()  # type: ignore[arg-type]
+        for word in (own.name, own.key)
+        if word
+    }
+    if what is not Imported.LEAD:
+        return Known(named)
+    statuses = [word for own in settings.lead_statuses for word in (own.key, own.name)]
+    reasons = [word for reason in settings.junk_reasons for word in (reason.key, reason.name)]
+    sources = [word for row in session.execute(select(Source.key, Source.name)) for word in row]
+    words = {"status": statuses, "reason": reasons, "source": sources}
+    return Known(named, {target: frozenset(folded(w) for w in found if w) for target, found in words.items()})
 
 
 def rows(file: IO[bytes], understood: Understood) -> Iterator[Row]:
@@ -100,6 +118,7 @@ def create(session: Session, file: IO[bytes], name: str, order: Order, *, by: st
     storage.put_file(f"{place}/file", file)
     job = ImportJob(
         source=_source(session, order.source),
+        what=order.what,
         name=one_line(name)[:200] or "file",
         kind=understood.reading.kind,
         reading={**understood.reading.stored(), "headed": understood.headed},
@@ -124,7 +143,7 @@ def understood(job: ImportJob) -> Understood:
     """How a job's file is read."""
     values = dict(job.reading)
     headed = bool(values.pop("headed"))
-    return Understood(Reading.of(values), [Column.model_validate(c) for c in job.columns], headed)
+    return Understood(Reading.of(values), [Column.model_validate(c) for c in job.columns], headed, job.what)
 
 
 def change(
@@ -139,8 +158,8 @@ def change(
     if job.state is not ImportState.DRAFT:
         raise Conflict("the import is started already")
     if mapping is not None:
-        found = understanding.corrected(understood(job).columns, mapping)
-        understanding.check(found)
+        found = understanding.corrected(understood(job).columns, mapping, job.what.value)
+        understanding.check(found, job.what.value)
         job.columns = [c.model_dump() for c in found]
     job.duplicates = duplicates or job.duplicates
     job.rules = job.rules if rules is None else rules
@@ -188,61 +207,7 @@ def due(session: Session) -> Sequence[int]:
 def place_of(session: Session) -> Place:
     """Where numbers and clocks of a file are read."""
     here = workspace.load(session)
-    return Place(here.country, here.zone)
-
-
-@dataclass(slots=True)
-class Foresight:
-    """What would become of a file's rows: how many of each, and the first of them."""
-
-    rows: int = 0
-    created: int = 0
-    known: int = 0
-    failed: int = 0
-    first: list[tuple[Entry, str]] = field(default_factory=list)
-    problems: list[tuple[int, str]] = field(default_factory=list)
-
-
-def foresee(
-    session: Session, file: IO[bytes], understood: Understood, *, most: int | None = None
-) -> Iterator[Foresight]:
-    """Looks at the rows without writing anything; tells again and again how far it is.
-
-    `known` are rows of people who have a lead, or are in an earlier row.
-    """
-    place, seen, told = place_of(session), set[int](), Foresight()
-    owners = Owners(session)
-    wanted = islice(rows(file, understood), most)
-    while batch := list(islice(wanted, _AT_ONCE)):
-        found = [entries.read(row, understood.columns, place) for row in batch]
-        for entry in found:
-            owners.of(entry)
-        _judge(session, found, seen, told)
-        yield told
-    if not told.rows:
-        yield told
-
-
-def _judge(session: Session, found: Sequence[Entry], seen: set[int], told: Foresight) -> None:
-    points: dict[int, list[Point]] = {id(e): points_of(e) for e in found}
-    known = identity.known(session, [p for own in points.values() for p in own])
-    for entry in found:
-        told.rows += 1
-        own = points[id(entry)]
-        if entry.problems:
-            word = "failed"
-            told.failed += 1
-            if len(told.problems) < _MOST_FORESEEN:
-                told.problems.append((entry.number, "; ".join(entry.problems)))
-        elif known.isdisjoint(own) and seen.isdisjoint(map(hash, own)):
-            word = "created"
-            told.created += 1
-        else:
-            word = "known"
-            told.known += 1
-        seen.update(map(hash, own))
-        if len(told.first) < _MOST_FORESEEN:
-            told.first.append((entry, word))
+    return Place(here.country, here.zone, here.locale)
 
 
 class Owners:

@@ -14,7 +14,7 @@ from core import storage
 from core.errors import Invalid, NotFound
 from crm.spreadsheet import safe
 from intake import import_jobs
-from intake.import_jobs import Foresight
+from intake.import_foresight import Foresight, foresee
 from models.import_job import ImportJob, ImportRow, RowOutcome
 
 _AT_ONCE = 500
@@ -28,7 +28,7 @@ def foreseen(session: Session, job: ImportJob, *, most: int | None = None) -> Fo
             storage.fetch(f"{job.place}/file", file)
         except NotFound:
             raise Invalid("the file is not kept any more") from None
-        for told in import_jobs.foresee(session, file, import_jobs.understood(job), most=most):  # noqa: B007
+        for told in foresee(session, file, import_jobs.understood(job), most=most):  # noqa: B007
             pass  # it tells of all rows up to there, each time
     return told
 

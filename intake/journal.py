@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, undefer
 
 from core import clock, queue
 from core.ids import new_id
+from core.rows import update_alone
 from intake import statements
 from intake.delivery import RELEASED, Delivery
 from intake.errand import TRIES
 from models.inbound import EventState, InboundEvent
+from models.rule import RulesetVersion
+from models.source import Source
+from models.workspace import WorkspaceRow
+from rules.ruleset import WHICH
 
 #: How long a worker may take for one event before another one takes it over.
 LEASE = timedelta(seconds=10)
@@ -26,7 +44,8 @@ MOST_ATTEMPTS = 5
 class Entry:
     """What is to be journalled. `again` names a key under which the same content may stand already.
 
-    `apart`: why it is quarantined at the door. `urgent`: whether it goes before all others.
+    `apart`: why it is quarantined at the door. `urgent`: whether it goes before all others; `late`: whether
+    all others go before it, since it is one of many that have waited already.
     """
 
     source_id: int
@@ -36,6 +55,14 @@ class Entry:
     again: str | None = None
     apart: str | None = None
     urgent: bool = False
+    late: bool = False
+
+    @property
+    def actor(self) -> str:
+        """Who is to be woken for it."""
+        if self.urgent:
+            return queue.PROCESS_CALL
+        return queue.PROCESS_BACKLOG if self.late else queue.PROCESS_EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +86,10 @@ def append(session: Session, entries: Sequence[Entry]) -> list[Receipt]:
     if rows and statements.insert_new(session, list(rows.values())) < len(rows):
         standing |= _standing(session, entries)  # another process was quicker with some of them
     fresh = {key: str(row["id"]) for key, row in rows.items() if standing.get(key, row["id"]) == row["id"]}
-    urgent = {(entry.source_id, entry.dedupe_key) for entry in entries if entry.urgent}
+    actors = {(entry.source_id, entry.dedupe_key): entry.actor for entry in reversed(entries)}
     for key, event_id in fresh.items():
         if rows[key]["state"] is EventState.RECEIVED:
-            queue.wake(session, queue.PROCESS_CALL if key in urgent else queue.PROCESS_EVENT, event_id)
+            queue.wake(session, actors[key], event_id)
     receipts = []
     for entry in entries:
         event_id = fresh.pop((entry.source_id, entry.dedupe_key), "")
@@ -114,28 +141,56 @@ class Claim:
     attempt: int
 
 
-def claim(session: Session, event_id: str) -> Claim | None:
+def claim(connection: Connection, event_id: str) -> Claim | None:
     """Takes the event for `LEASE`; None where it is done, waits for its time, or is in work elsewhere.
 
-    The attempt is counted before it is made, so that one which takes its process down is counted too.
+    The attempt is counted before it is made, so that one which takes its process down is counted too. Its
+    commit is not waited for on the disk: a crash that forgets it lets the event be claimed again.
     """
     now = clock.now()
-    attempt = session.scalar(
-        update(InboundEvent)
-        .where(InboundEvent.id == event_id, waiting(now))
-        .values(attempts=InboundEvent.attempts + 1, lease_until=now + LEASE)
-        .returning(InboundEvent.attempts)
-    )
+    statement = _CLAIM_LIGHTLY if connection.dialect.name == "postgresql" else _CLAIM
+    attempt = connection.scalar(statement, {"this": event_id, "now": now, "until": now + LEASE})
     return Claim(event_id, attempt) if attempt is not None else None
 
 
-def waiting(now: datetime) -> ColumnElement[bool]:
+def waiting(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """The condition for an event that may be claimed now."""
     return and_(
         InboundEvent.state == EventState.RECEIVED,
         InboundEvent.retry_at <= now,
         or_(InboundEvent.lease_until.is_(None), InboundEvent.lease_until < now),
     )
+
+
+# Made once, since they are on every event's way.
+_TABLE = cast(Table, InboundEvent.__table__)
+_CLAIM = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("this"), waiting(bindparam("now", type_=_TABLE.c.retry_at.type)))
+    .values(attempts=_TABLE.c.attempts + 1, lease_until=bindparam("until", type_=_TABLE.c.lease_until.type))
+    .returning(_TABLE.c.attempts)
+)
+_CLAIM_LIGHTLY = _CLAIM.where(func.set_config("synchronous_commit", "off", True) == "off")
+_CLAIMED = (
+    select(InboundEvent)
+    .where(
+        InboundEvent.id == bindparam("this"),
+        InboundEvent.state == EventState.RECEIVED,
+        InboundEvent.attempts == bindparam("attempt"),
+    )
+    .options(undefer(InboundEvent.body))
+    .with_for_update()
+)
+
+
+_TAKEN_UP = (
+    _CLAIMED.add_columns(Source, WorkspaceRow, RulesetVersion)
+    .join(Source, Source.id == InboundEvent.source_id)
+    .outerjoin(WorkspaceRow, WorkspaceRow.id == 1)
+    .outerjoin(RulesetVersion, RulesetVersion.id == WorkspaceRow.ruleset_version_id)
+    .options(WHICH)
+    .with_for_update(of=InboundEvent)
+)
 
 
 def longest_wait(session: Session) -> timedelta:
@@ -147,24 +202,26 @@ def longest_wait(session: Session) -> timedelta:
 
 def claimed(session: Session, held: Claim) -> InboundEvent | None:
     """The event with its body, locked; None where the claim was lost to another worker meanwhile."""
-    return session.scalars(
-        select(InboundEvent)
-        .where(
-            InboundEvent.id == held.event_id,
-            InboundEvent.state == EventState.RECEIVED,
-            InboundEvent.attempts == held.attempt,
-        )
-        .options(undefer(InboundEvent.body))
-        .with_for_update()
-    ).one_or_none()
+    return session.scalars(_CLAIMED, {"this": held.event_id, "attempt": held.attempt}).one_or_none()
 
 
-def close(event: InboundEvent, state: EventState, *, error: str | None = None) -> None:
-    """Gives the event its final state."""
-    event.state = state
-    event.error = error
-    event.lease_until = None
-    event.processed_at = clock.now()
+def taken_up(session: Session, held: Claim) -> Row[InboundEvent, Source, WorkspaceRow, RulesetVersion] | None:
+    """The event as `claimed` gives it, with what is read for every one: as long as the caller holds these
+    rows, the session does not ask for them again."""
+    return session.execute(_TAKEN_UP, {"this": held.event_id, "attempt": held.attempt}).one_or_none()
+
+
+def close(
+    session: Session,
+    event: InboundEvent,
+    state: EventState,
+    *,
+    error: str | None = None,
+    lead_id: int | None = None,
+) -> None:
+    """Gives the event its final state, and the lead that came of it."""
+    ended = {"state": state, "error": error, "lease_until": None, "processed_at": clock.now()}
+    update_alone(session, event, {**ended, "lead_id": lead_id or event.lead_id})
 
 
 def postpone(event: InboundEvent, *, error: str) -> None:
@@ -207,7 +264,7 @@ def refill(session: Session, event: InboundEvent, body: bytes, key: str) -> bool
         )
     )
     if other is not None:
-        close(event, EventState.IGNORED, error=f"it came in as event {other}")
+        close(session, event, EventState.IGNORED, error=f"it came in as event {other}")
         return False
     event.body, event.dedupe_key = body, key
     learn(event, {"fetch_error": None})

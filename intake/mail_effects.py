@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Quarantined
-from crm import leads, messages, reachability, thread_token, threads, timeline
+from crm import activities, messages, reachability, thread_token, threads, timeline
 from crm.capture import Capture
-from crm.happening import Happening
-from crm.mail_facts import Automatic, Bounce, MailFacts, OutOfOffice
+from crm.element import Element, person_id_of
+from crm.happening import Happening, about
+from crm.mail_facts import Automatic, MailFacts
+from crm.standing import standing
 from crm.submission import Submission
 from crm.threads import Joined
 from intake.passage import Passage
-from models.lead import Lead
-from models.message import Direction, Message, MessageState
-from models.rule import StepRow, StepState
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import OPEN, Lead
+from models.message import Direction, Message
 from models.user import User
 
 _LONGEST_TOLD = 20_000
+_ANSWER = "Answer: "
 
 
-def take_in(passage: Passage, submission: Submission, mail: MailFacts, *, released: bool) -> Capture:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A mail that is no lead's: the deal or the contact it is about, and what happened by it."""
+
+    element: Deal | Contact
+    happenings: tuple[Happening, ...]
+
+
+def take_in(passage: Passage, submission: Submission, mail: MailFacts, *, released: bool) -> Capture | Beside:
     """The mail's lead: of the conversation it belongs to, else as for any other enquiry.
 
+    An answer of somebody we know, to a mail that we do not have, is about what of theirs is open: their lead,
+    else their deal. Of a contact of whom nothing is open it stands on the contact alone. A new subject of
+    theirs is an enquiry: the source says (`on_known`) whether it goes to what is open, deal or lead.
     Raises Quarantined for a mail whose sender's domain disowns it and that claims to be of somebody we know.
     """
     session = passage.session
     joined = threads.find(session, mail)
     if threads.fails(mail.authentication) and not released:
         _check_stranger(session, submission, mail, joined)
-    if joined is None:
-        return _enquiry(passage, submission, mail)
-    return _go_on(passage, submission, mail, joined)
+    if joined is None and _is_own(submission, mail) and threads.is_answer(mail.subject):
+        joined = threads.standing_of(session, mail)
+    if joined is not None:
+        return _go_on(passage, submission, mail, joined, ("email.received", "email.replied"))
+    if (beside := _open_deal(passage, submission, mail)) is not None:
+        return _go_on(passage, submission, mail, beside, ("email.received",))
+    return _enquiry(passage, submission, mail)
 
 
 def _check_stranger(session: Session, submission: Submission, mail: MailFacts, joined: Joined | None) -> None:
@@ -51,28 +70,80 @@ def _check_stranger(session: Session, submission: Submission, mail: MailFacts, j
         )
 
 
-def _go_on(passage: Passage, submission: Submission, mail: MailFacts, joined: Joined) -> Capture:
-    session, lead = passage.session, joined.lead
+def _open_deal(passage: Passage, submission: Submission, mail: MailFacts) -> Joined | None:
+    """The open deal of who asks, where nothing else of theirs is open and the source attaches what they ask.
+
+    In a workspace that goes straight to deals `crm.capture` finds it: such a deal has its lead.
+    """
+    if passage.settings.on_known != "attach" or passage.here.mode == "simple":
+        return None
+    if not (_is_own(submission, mail) or _passed_on(submission, mail)):
+        return None
+    person = threads.person_of(passage.session, next(iter(submission.emails), ""))
+    deal = standing(passage.session, person).deal if person is not None else None
+    if deal is None:
+        return None
+    return Joined(threads.held(passage.session, deal), None, "who wrote it has an open deal")
+
+
+def _go_on(
+    passage: Passage, submission: Submission, mail: MailFacts, joined: Joined, triggers: tuple[str, ...]
+) -> Capture | Beside:
+    session, element = passage.session, joined.element
     message = threads.received(
         session,
-        lead,
+        element,
         mail,
         event_id=passage.event.id,
         mailbox=passage.source.key,
         answers=joined.answers,
     )
-    _tell(passage, lead, message, mail, joined.how, submission)
-    lead.last_inbound_at = max(lead.last_inbound_at, submission.occurred_at)
-    lead.updated_at = clock.now()
-    if threads.person_of(session, mail.sender.address) == lead.person_id:
+    _tell(passage, element, message, mail, joined.how, submission)
+    if threads.person_of(session, mail.sender.address) == person_id_of(element):
         _alive(session, mail.sender.address)
     data = _event_data(mail, passage.source.key)
-    happened = [Happening(kind, lead, data, message=message) for kind in ("email.received", "email.replied")]
-    return Capture(lead, False, tuple(happened))
+    subject = _subject(session, element, message)
+    happened = tuple(about(subject, k, data, message=message) for k in triggers)
+    if isinstance(element, Lead):
+        element.last_inbound_at = max(element.last_inbound_at, submission.occurred_at)
+        element.updated_at = clock.now()
+        return Capture(element, False, happened)
+    _call_for_answer(session, element, message)
+    return Beside(element, happened)
 
 
-def from_us(passage: Passage, submission: Submission) -> Lead | None:
-    """The lead to which one of us wrote this from a mail program of their own; None where nobody did."""
+def _subject(session: Session, element: Lead | Deal | Contact, message: Message) -> Lead | Deal | Contact:
+    """What rules run on: of a lead that is closed, what has become of it."""
+    if not isinstance(element, Lead) or element.status in OPEN:
+        return element
+    deal = session.get(Deal, message.deal_id) if message.deal_id is not None else None
+    contact = session.get(Contact, element.contact_id) if element.contact_id is not None else None
+    return deal or contact or element
+
+
+def _call_for_answer(session: Session, element: Deal | Contact, message: Message) -> None:
+    """Leads say themselves that they wait for an answer; of others their owner is told by an activity, one
+    for all mails until it is done."""
+    element.waits_since = element.waits_since or clock.now()
+    planned = activities.all_planned(session, element, type="email")
+    if not any(activity.subject.startswith(_ANSWER) for activity in planned):
+        subject = f"{_ANSWER}{message.subject or message.from_address}"[:300]
+        actor, now = timeline.SERVICE, clock.now()
+        activities.plan(session, element, type="email", subject=subject, due_at=now, actor=actor)
+
+
+def _is_own(submission: Submission, mail: MailFacts) -> bool:
+    """Whether the writer asks for themselves, and passes nobody else's words on."""
+    return mail.sender.address.lower() in (address.lower() for address in submission.emails)
+
+
+def _passed_on(submission: Submission, mail: MailFacts) -> bool:
+    """Whether a colleague has passed it on, as far as nothing speaks against it being theirs."""
+    return "forwarded_by" in submission.extra and not threads.fails(mail.authentication)
+
+
+def from_us(passage: Passage, submission: Submission) -> Lead | Deal | Contact | None:
+    """To whom one of us wrote this from a mail program of their own; None where nobody did."""
     mail = submission.mail
     colleague = _colleague(passage.session, mail) if mail is not None else None
     if mail is None or colleague is None or mail.automatic not in (None, Automatic.OWN):
@@ -82,22 +153,16 @@ def from_us(passage: Passage, submission: Submission) -> Lead | None:
     joined = threads.find(passage.session, mail)
     if joined is None:
         return None
-    captured = _wrote(passage, mail, joined, colleague)
-    passage.react(captured.lead, captured.happenings)
-    return captured.lead
+    passage.react(joined.element, [_wrote(passage, mail, joined, colleague)])
+    return joined.element
 
 
-def of_machine(passage: Passage, found: Bounce | OutOfOffice) -> Lead | None:
-    """The lead of the mail of ours that a machine tells something of; None where it is none of ours."""
-    return bounced(passage, found) if isinstance(found, Bounce) else away(passage, found)
-
-
-def _wrote(passage: Passage, mail: MailFacts, joined: Joined, colleague: User) -> Capture:
+def _wrote(passage: Passage, mail: MailFacts, joined: Joined, colleague: User) -> Happening:
     """One of us has answered from a mail program of their own, with the mailbox among the recipients."""
-    lead = joined.lead
+    element = joined.element
     message = threads.received(
         passage.session,
-        lead,
+        element,
         mail,
         event_id=passage.event.id,
         mailbox=passage.source.key,
@@ -106,19 +171,23 @@ def _wrote(passage: Passage, mail: MailFacts, joined: Joined, colleague: User) -
         user_id=colleague.id,
     )
     message.actor = f"user:{colleague.id}"
-    _tell(passage, lead, message, mail, joined.how, None, actor=message.actor)
-    messages.answered(lead, passage.event.received_at)
+    _tell(passage, element, message, mail, joined.how, None, actor=message.actor)
+    if isinstance(element, Lead):
+        messages.answered(element, passage.event.received_at)
+    else:
+        element.waits_since = None
     data = {"subject": message.subject, "to": message.to_address}
-    return Capture(lead, False, (Happening("email.sent", lead, data, message=message),))
+    subject = _subject(passage.session, element, message)
+    return about(subject, "email.sent", data, message=message)
 
 
 def _enquiry(passage: Passage, submission: Submission, mail: MailFacts) -> Capture:
     """A new conversation. An address in Reply-To alone opens nobody's lead: anybody can write it there."""
     session = passage.session
-    own = mail.sender.address.lower() in (address.lower() for address in submission.emails)
+    own = _is_own(submission, mail)
     # What the workspace maps by itself, it has declared to be other people's words.
     mapped = "notification" in submission.extra
-    vouched = own or mapped or _colleague(session, mail) is not None
+    vouched = own or mapped or _passed_on(submission, mail) or _colleague(session, mail) is not None
     captured = passage.capture(submission, on_known=None if vouched else "new")
     message = threads.received(
         session, captured.lead, mail, event_id=passage.event.id, mailbox=passage.source.key
@@ -135,107 +204,9 @@ def _enquiry(passage: Passage, submission: Submission, mail: MailFacts) -> Captu
     )
 
 
-def bounced(passage: Passage, bounce: Bounce) -> Lead | None:
-    """A mail of ours came back: it, its step and, where that is for good, its address are marked.
-
-    None where it is none that we sent, which is what a forged report comes to.
-    """
-    session = passage.session
-    ids = (bounce.original_message_id, bounce.original_headers.get("message-id", ""), *bounce.mail.thread)
-    message = threads.ours(session, ids, bounce.mail.recipients)
-    if message is None or message.lead_id is None:
-        return None
-    lead = session.get_one(Lead, message.lead_id, with_for_update=True, populate_existing=True)
-    lost = [r for r in bounce.recipients if r.address.lower() == message.to_address] or bounce.recipients
-    if lost and all(r.action in ("delivered", "relayed", "expanded") for r in lost):
-        return _delivered(passage, message, lead)
-    late = bool(lost) and all(r.action == "delayed" for r in lost)
-    for_good = any(r.permanent for r in lost)
-    words = f"E-mail to {message.to_address} " + ("is delayed" if late else "came back")
-    told = {"message": message.id, "to": message.to_address, "subject": message.subject}
-    timeline.record(
-        session,
-        lead,
-        kind="mail_bounced",
-        summary=f"{words}: {bounce.reason}",
-        data={**told, "reason": bounce.reason, "permanent": for_good},
-        event_id=passage.event.id,
-    )
-    if late:
-        return lead
-    message.state, message.error = MessageState.BOUNCED, bounce.reason[:2000]
-    _mark_step(session, message, bounce.reason)
-    point = reachability.point(session, message.to_address)
-    if for_good and point is not None and point.bounced_at is None:
-        point.bounced_at, point.bounce_reason = clock.now(), bounce.reason[:500]
-    data = {
-        "to": message.to_address,
-        "subject": message.subject,
-        "reason": bounce.reason,
-        "permanent": for_good,
-    }
-    passage.react(lead, [Happening("email.bounced", lead, data)])
-    return lead
-
-
-def _delivered(passage: Passage, message: Message, lead: Lead) -> Lead:
-    timeline.record(
-        passage.session,
-        lead,
-        kind="mail_delivered",
-        summary=f"E-mail to {message.to_address} was delivered: {message.subject}",
-        data={"message": message.id},
-        event_id=passage.event.id,
-    )
-    return lead
-
-
-def _mark_step(session: Session, message: Message, reason: str) -> None:
-    row = session.get(StepRow, message.step_id, with_for_update=True) if message.step_id else None
-    if row is not None and row.state is StepState.DONE:
-        row.state, row.result = StepState.FAILED, f"{row.result}; it came back: {reason}"[:2000]
-
-
-def away(passage: Passage, note: OutOfOffice) -> Lead | None:
-    """Somebody is away: noted, and neither an answer nor anything to answer. None without a lead."""
-    session, mail = passage.session, note.mail
-    if threads.fails(mail.authentication):
-        return None
-    answered = threads.ours(session, (note.original_message_id, *mail.thread), mail.recipients)
-    lead = session.get(Lead, answered.lead_id) if answered is not None else None
-    if lead is None and (person := threads.person_of(session, note.sender.address)) is not None:
-        lead = next(iter(leads.open_leads(session, person)), None)
-    if lead is None:
-        return None
-    message = threads.received(
-        session,
-        lead,
-        mail,
-        event_id=passage.event.id,
-        mailbox=passage.source.key,
-        answers=answered,
-        automatic=True,
-    )
-    until = f" until {note.until:%Y-%m-%d}" if note.until else ""
-    timeline.record(
-        session,
-        lead,
-        kind="out_of_office",
-        summary=f"Out of office: {note.sender.address} is away{until}",
-        data={
-            "message": message.id,
-            "until": note.until.isoformat() if note.until else None,
-            "text": note.text[:_LONGEST_TOLD],
-        },
-        event_id=passage.event.id,
-        at=passage.event.received_at,
-    )
-    return lead
-
-
 def _tell(
     passage: Passage,
-    lead: Lead,
+    element: Element,
     message: Message,
     mail: MailFacts,
     how: str,
@@ -252,13 +223,14 @@ def _tell(
         "subject": message.subject,
         "text": message.text[:_LONGEST_TOLD],
         "joined": how,
+        "authentication": mail.authentication.words if mail.authentication else None,
         "files": [f.name for f in submission.files] if submission else [],
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", [])}
     who = "E-mail" if message.direction is Direction.IN else "E-mail sent"
     entry = timeline.record(
         passage.session,
-        lead,
+        element,
         kind="email" if message.direction is Direction.IN else "mail_sent",
         summary=f"{who}: {message.subject or '(no subject)'}",
         actor=actor,

@@ -6,7 +6,7 @@ from typing import Any
 
 from core import clock
 from core.errors import Quarantined, Unreadable
-from crm.mail_facts import Bounce
+from crm.mail_facts import Automatic, Bounce, InvitationAnswer
 from crm.submission import Submission
 from intake import files
 from intake.delivery import Delivery
@@ -32,6 +32,15 @@ def told(raw: bytes, settings: MailboxSettings) -> dict[str, Any]:
         }
     if isinstance(found, Submission):
         return {"verdict": "enquiry"} | _enquiry(found, settings)
+    if isinstance(found, InvitationAnswer):  # it stays in the quarantine unless we invited who gives it
+        answer = {"uid": found.uid, "attendee": found.attendee, "answer": found.answer.lower()}
+        return {
+            "verdict": "quarantine",
+            "reason": found.reason,
+            "kind": Automatic.CALENDAR.value,
+            **_enquiry(found.submission, settings),
+            "invitation": answer,
+        }
     common = {"reason": found.reason, "original_message_id": found.original_message_id}
     if isinstance(found, Bounce):
         recipients = [f"{r.address} {r.action} {r.status}".strip() for r in found.recipients]

@@ -13,6 +13,8 @@ from crm.capture import Capture, capture
 from crm.happening import Happening
 from crm.submission import Submission
 from crm.workspace import WorkspaceSettings
+from models.contact import Contact
+from models.deal import Deal
 from models.inbound import InboundEvent
 from models.lead import Lead
 from models.source import Source
@@ -43,18 +45,21 @@ class Passage:
             on_known=on_known or self.settings.on_known,
         )
 
-    def react(self, lead: Lead, happenings: Iterable[Happening]) -> None:
+    def react(self, element: Lead | Deal | Contact, happenings: Iterable[Happening]) -> None:
         """Lets the rules react; a lead that they leave to nobody goes to its team or the catch-all.
 
         Then, in a workspace that goes straight to deals, it becomes one.
         """
-        self._tell(happenings)
-        if lead.owner_id is None:
-            self._tell(ladder.catch(self.session, lead, self.here))
+        self.tell(happenings)
+        if not isinstance(element, Lead):
+            return
+        if element.owner_id is None:
+            self.tell(ladder.catch(self.session, element, self.here))
         if self.here.mode == "simple":
-            self._tell(conversion.straight(self.session, lead))
+            self.tell(conversion.straight(self.session, element))
 
-    def _tell(self, happenings: Iterable[Happening]) -> None:
+    def tell(self, happenings: Iterable[Happening]) -> None:
+        """Lets the rules react, and nothing more."""
         engine.react(
             self.session,
             happenings,

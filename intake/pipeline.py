@@ -11,21 +11,36 @@ from sqlalchemy.orm import Session
 from core import clock, secrets
 from core.errors import Invalid, NotFound, PortariaError, Quarantined, Unavailable, Unreadable
 from core.metrics import LAG, PROCESSED
-from crm import attachments, consents, workspace
+from crm import attachments, consents, merging, workspace
 from crm.contact_points import phone_number
-from crm.mail_facts import Bounce, OutOfOffice
-from crm.submission import CallUpdate, Submission
-from intake import call_effects, calls, confirmation, files, journal, mail_effects, screening, whereabouts
+from crm.mail_facts import Told
+from crm.submission import CallUpdate, Notice, Submission
+from intake import (
+    call_effects,
+    calls,
+    confirmation,
+    files,
+    journal,
+    mail_effects,
+    mail_reports,
+    notices,
+    screening,
+    whereabouts,
+)
 from intake.adapter import Adapter
 from intake.calls.lost_end import LostEnd
 from intake.calls.order_note import OrderNote
 from intake.delivery import RELEASED, Delivery
-from intake.errand import STORED, Errand, Needed
+from intake.errand import STORED, TRIES, Errand, Needed
 from intake.forms.service_form import SERVICE_FORMS
 from intake.forms.web_form import WebForm
+from intake.hooks import Hook
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.settings import MailboxSettings
 from intake.passage import Passage
+from models.activity import Activity
+from models.contact import Contact
+from models.deal import Deal
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from models.source import Channel, Source
@@ -39,6 +54,7 @@ _ALL: tuple[Adapter[Any], ...] = (
     *SERVICE_FORMS,
     Mailbox(),
     *calls.ADAPTERS,
+    Hook(),
     LostEnd(),
     OrderNote(),
 )
@@ -51,6 +67,7 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
     With `careful=False` a mistake in a rule's step fails the whole, to be tried again with care.
     Raises Unreadable, Ignored or Quarantined for what becomes no lead; then nothing is written.
     """
+    lead_id: int | None = None
     if not _effects_stand(session, event):
         row = session.get(WorkspaceRow, 1)  # held here, it is read once
         source = session.get_one(Source, event.source_id)
@@ -60,23 +77,27 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
         passage = Passage(session, event, source, settings, here, country, careful)
         delivery = _delivery(event)
         found = _understood(passage, delivery)
-        if isinstance(found, Lead):
-            lead: Lead | None = found
+        if isinstance(found, Lead | Deal | Contact | Activity):
+            lead = found if isinstance(found, Lead) else None
         elif isinstance(found, CallUpdate):
             lead = call_effects.follow(passage, found)
+        elif isinstance(found, Notice):
+            lead = notices.follow(passage, found)
         else:
             screening.look(session, event.id, delivery, found, settings)
             found = confirmation.settled(event.id, delivery, found, settings, here)
             if event.adapter == WebForm.name:
                 found = whereabouts.told(found, delivery.remote_address)
             lead = _enquiry(passage, found, released=bool(delivery.facts.get(RELEASED)))
-        event.lead_id = lead.id if lead else None
+        lead_id = merging.standing(session, lead).id if lead else None
         del row
-    journal.close(event, EventState.PROCESSED)
+    journal.close(session, event, EventState.PROCESSED, lead_id=lead_id)
 
 
-def _understood(passage: Passage, delivery: Delivery) -> Submission | CallUpdate | Lead:
-    """What the event says; or the lead that it was about, where that is all there is to it."""
+def _understood(
+    passage: Passage, delivery: Delivery
+) -> Submission | CallUpdate | Notice | Lead | Deal | Contact | Activity:
+    """What the event says; or what it was about, where that is all there is to it."""
     try:
         found = _parsed(passage.event, delivery, passage.settings)
     except Quarantined as verdict:
@@ -86,17 +107,17 @@ def _understood(passage: Passage, delivery: Delivery) -> Submission | CallUpdate
             if wrote is not None:
                 return wrote
         raise
-    if isinstance(found, Bounce | OutOfOffice):
-        lead = mail_effects.of_machine(passage, found)
-        if lead is None:
+    if isinstance(found, Told):
+        element = mail_reports.of_machine(passage, found)
+        if element is None:
             raise Quarantined(found.reason, found.submission)
-        return lead
+        return element
     return found
 
 
 def _parsed(
     event: InboundEvent, delivery: Delivery, settings: Any
-) -> Submission | CallUpdate | Bounce | OutOfOffice:
+) -> Submission | CallUpdate | Notice | Told:
     """What the event says; what was put apart counts as an enquiry once a person has released it.
 
     Raises Needed where something has to be done outside first.
@@ -104,10 +125,10 @@ def _parsed(
     adapter = ADAPTERS[event.adapter]
     if (errand := adapter.errand(delivery, settings)) is not None:
         raise Needed(errand)
-    found: Submission | CallUpdate | Bounce | OutOfOffice
+    found: Submission | CallUpdate | Notice | Told
     try:
         found = adapter.parse(delivery, settings)
-        if isinstance(found, Bounce | OutOfOffice) and delivery.facts.get(RELEASED):
+        if isinstance(found, Told) and delivery.facts.get(RELEASED):
             found = found.submission
     except Quarantined as verdict:
         if not (delivery.facts.get(RELEASED) and isinstance(verdict.submission, Submission)):
@@ -120,9 +141,11 @@ def _parsed(
     return found
 
 
-def _apart(found: Submission | CallUpdate | Bounce | OutOfOffice) -> Submission | CallUpdate:
+def _apart(
+    found: Submission | CallUpdate | Notice | Told,
+) -> Submission | CallUpdate | Notice:
     # What a machine says of our own mails is no enquiry, but a person may take it for one.
-    if isinstance(found, Bounce | OutOfOffice):
+    if isinstance(found, Told):
         raise Quarantined(found.reason, found.submission)
     return found
 
@@ -156,15 +179,19 @@ def count(event: InboundEvent) -> None:
 
 
 def _effects_stand(session: Session, event: InboundEvent) -> bool:
-    return event.lead_id is not None or (
-        session.scalar(select(TimelineEntry.id).where(TimelineEntry.event_id == event.id).limit(1))
-        is not None
-    )
+    """Whether it was processed before: only of one that was tried or replayed must timelines be asked."""
+    if event.lead_id is not None:
+        return True
+    if event.attempts <= 1 and TRIES not in event.envelope["facts"]:
+        return False
+    found = select(TimelineEntry.id).where(TimelineEntry.event_id == event.id).limit(1)
+    return session.scalar(found) is not None
 
 
 def _settings(session: Session, source: Source, adapter: Adapter[Any]) -> Any:
     row = session.get_one(WorkspaceRow, 1)
-    environment = secrets.opened_environment(row.environment)
+    # Opened where something of it is named: it takes its time, and this is on every event's way.
+    environment = secrets.opened_environment(row.environment) if secrets.references(source.settings) else {}
     try:
         settings = adapter.settings.model_validate(secrets.opened(source.settings, environment))
     except Invalid as error:
@@ -201,13 +228,18 @@ def _delivery(event: InboundEvent) -> Delivery:
     return Delivery.restored(event.body, event.content_type, event.received_at, event.envelope)
 
 
-def _enquiry(passage: Passage, submission: Submission, *, released: bool) -> Lead:
+def _enquiry(passage: Passage, submission: Submission, *, released: bool) -> Lead | None:
+    """The enquiry's lead; None for a mail that belongs to a deal or a contact alone."""
     if not (submission.emails or submission.phones or submission.name.strip() or submission.message.strip()):
         raise Unreadable("there is no name, no address, no number and no message in it")
     if submission.mail is not None:
         captured = mail_effects.take_in(passage, submission, submission.mail, released=released)
     else:
         captured = passage.capture(submission)
+    if isinstance(captured, mail_effects.Beside):
+        _keep_files(passage, captured.element, submission)
+        passage.react(captured.element, captured.happenings)
+        return None
     lead, event = captured.lead, passage.event
     if submission.consents or submission.consent is not None:
         address = event.envelope["remote_address"]
@@ -220,8 +252,16 @@ def _enquiry(passage: Passage, submission: Submission, *, released: bool) -> Lea
             address=address,
             at=event.received_at,
         )
-    if submission.files:
-        kept = files.sorted_out(submission.files, passage.settings, event.id)
-        attachments.attach(passage.session, lead, kept, event_id=event.id)
+    _keep_files(passage, lead, submission)
     passage.react(lead, captured.happenings)
     return lead
+
+
+def _keep_files(passage: Passage, element: Lead | Deal | Contact, submission: Submission) -> None:
+    session, event_id = passage.session, passage.event.id
+    if submission.files:
+        kept = files.sorted_out(submission.files, passage.settings, event_id)
+        attachments.attach(session, element, kept, event_id=event_id)
+    if submission.left:
+        first = min(len(submission.files), files.MOST)
+        attachments.leave(session, element, submission.left, event_id=event_id, first=first)

@@ -18,10 +18,10 @@ from datetime import datetime
 from sqlalchemy import select, text
 
 from core import clock, db
-from core.errors import PortariaError
+from core.errors import PortariaError, Unavailable
 from core.logs import logger
 from core.metrics import CONNECTED
-from crm import workspace
+from crm import held_users, workspace
 from crm.workspace import WorkspaceSettings
 from intake.calls.connect import AskingLine, Connect, Connection, Question
 from intake.sources import LoadedSource
@@ -31,6 +31,8 @@ from rules.reception import Caller, Choice, Reception
 
 #: Seconds from a question to its answer, and how many of them may go into looking up who is there.
 BUDGET, LOOKING = 0.25, 0.18
+# Seconds that may go into holding somebody, and how many are tried for whom others are quicker.
+_HOLDING, _CONTESTED = 0.04, 8
 # So many look at once; who comes beyond that gets the fallback: they would only wait for each other.
 _LANES = 8
 _REMEMBERED = 2_000
@@ -109,7 +111,7 @@ class Desk:
             line.country or here.country,
             question.extensions,
         )
-        looked: Future[Connection | Choice] = self._lanes.submit(self._look, caller, here, others, key)
+        looked: Future[Connection | Choice] = self._lanes.submit(self._look, caller, here, others, key, until)
         looked.add_done_callback(lambda _: self._free.release())
         patience = max(0.0, until - clock.monotonic())
         try:
@@ -134,7 +136,31 @@ class Desk:
         )
 
     def _look(
-        self, caller: Caller, here: WorkspaceSettings, others: list[str], key: str
+        self, caller: Caller, here: WorkspaceSettings, others: list[str], key: str, until: float
+    ) -> Connection | Choice:
+        """Somebody who is there, and whom nobody else rings at this moment, in this process or another."""
+        taken: set[int] = set()
+        while True:
+            found = self._seen(caller, here, others, key, frozenset(taken))
+            if isinstance(found, Connection) or found.user is None:
+                return found
+            if len(taken) >= _CONTESTED or self._held(found.user.id, caller, until):
+                return found
+            taken.add(found.user.id)
+
+    def _held(self, user_id: int, caller: Caller, until: float) -> bool:
+        """Whether they are ours now; also where that cannot be told in time: better two calls than none."""
+        patience = min(_HOLDING, until - clock.monotonic())
+        if patience <= 0:
+            return True
+        try:
+            with db.unit_of_work(durable=False, patience=patience) as session:
+                return held_users.hold(session, user_id, source_id=caller.source_id, group_id=caller.group_id)
+        except Unavailable:
+            return True
+
+    def _seen(
+        self, caller: Caller, here: WorkspaceSettings, others: list[str], key: str, taken: frozenset[int]
     ) -> Connection | Choice:
         with self._lock:
             rung = dict(self._rung)
@@ -147,7 +173,7 @@ class Desk:
                 )
             ).first()
             before = Connection.of(asked["facts"]) if asked is not None else None
-            return before or Reception(session, caller, here, rung).choose(others)
+            return before or Reception(session, caller, here, rung, taken).choose(others)
 
 
 def _fallback(connect: Connect, why: str) -> tuple[Connection, str]:

@@ -20,6 +20,8 @@ from core.ids import new_id
 #: How old, or how far ahead, a signed time may be.
 WINDOW = timedelta(minutes=5)
 _LONGEST_JWT = 4000
+# Where an HMAC stands with most senders.
+_HEADERS = ("x-signature", "x-signature-256", "x-webhook-signature", "x-hub-signature-256", "signature")
 
 
 def hmac_sha256(secret: SecretStr, content: bytes, *, form: Literal["hex", "base64"]) -> str:
@@ -55,6 +57,16 @@ def bearer_or_hmac(headers: Mapping[str, str], body: bytes, secret: SecretStr, r
     same(given.removeprefix("sha256="), hmac_sha256(secret, content, form="hex"))
     if at is not None:
         fresh(float(at) if at.isascii() and at.isdigit() and len(at) < 12 else 0.0, received_at)
+
+
+def plain_hmac(headers: Mapping[str, str], body: bytes, secret: SecretStr, *, header: str | None) -> None:
+    """Raises Refused (403) unless the HMAC-SHA256 of the body stands in this header, or in one of the usual
+    ones: in hexadecimal digits, with `sha256=` before them or without, or in base64."""
+    names = (header.lower(),) if header else _HEADERS
+    given = next((headers[name] for name in names if headers.get(name)), "").removeprefix("sha256=")
+    expected = hmac_sha256(secret, body, form="hex")
+    if not hmac.compare_digest(given.lower().encode("utf-8", "replace"), expected.encode()):
+        same(given, hmac_sha256(secret, body, form="base64"))
 
 
 def standard_webhooks(

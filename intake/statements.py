@@ -37,20 +37,18 @@ def insert_new(session: Session, rows: Sequence[Mapping[str, object]]) -> int:
     connection = session.connection()
     columns = tuple(rows[0])
     processors = _processors(connection.dialect, columns)
-    values = tuple(process(row[name]) for row in rows for name, process in processors)
-    made = connection.exec_driver_sql(_insertion(connection.dialect, columns, len(rows)), values)
+    values: list[object] = []
+    for row in rows:
+        values += [process(row[name]) if process else row[name] for name, process in processors]
+    made = connection.exec_driver_sql(_insertion(connection.dialect, columns, len(rows)), tuple(values))
     return cast(CursorResult[Any], made).rowcount
 
 
 @lru_cache(maxsize=8)
-def _processors(dialect: Dialect, columns: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any]]]:
-    """How each column's values are handed to the driver."""
+def _processors(dialect: Dialect, columns: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """How each column's values are handed to the driver; None where as they are."""
     kinds = ((name, _TABLE.c[name].type.dialect_impl(dialect)) for name in columns)
-    return [(name, kind.bind_processor(dialect) or _as_it_is) for name, kind in kinds]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    return [(name, kind.bind_processor(dialect)) for name, kind in kinds]
 
 
 # The names are ours; every value is bound.

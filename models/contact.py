@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, Word
@@ -22,7 +22,15 @@ class Contact(Base):
     """
 
     __tablename__ = "contact"
-    __table_args__ = (Index("ix_contact_owner_id_id", "owner_id", "id"),)
+    __table_args__ = (
+        Index("ix_contact_owner_id_id", "owner_id", "id"),
+        Index(
+            "ix_contact_waits",
+            "owner_id",
+            postgresql_where=text("waits_since IS NOT NULL"),
+            sqlite_where=text("waits_since IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), unique=True)
@@ -42,6 +50,8 @@ class Contact(Base):
     consent: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
+    # Since when a mail or a missed call of theirs, that belongs to no lead or deal, waits for an answer.
+    waits_since: Mapped[datetime | None]
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
 
     person: Mapped[Person | None] = relationship()

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String
+from sqlalchemy import Date, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Key, Word, states
@@ -31,6 +31,12 @@ class Deal(Base):
         Index("ix_deal_stage_id_id", "stage_id", "id"),
         Index("ix_deal_contact_id_state", "contact_id", "state"),
         Index("ix_deal_state_id", "state", "id"),
+        Index(
+            "ix_deal_waits",
+            "owner_id",
+            postgresql_where=text("waits_since IS NOT NULL"),
+            sqlite_where=text("waits_since IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -64,6 +70,8 @@ class Deal(Base):
     closing_note: Mapped[str] = mapped_column(default="")
     # Of how many days without anything done rules were told.
     idle_days: Mapped[int] = mapped_column(default=0)
+    # Since when a mail or a missed call waits for an answer.
+    waits_since: Mapped[datetime | None]
 
     pipeline: Mapped[Pipeline] = relationship()
     stage: Mapped[Stage] = relationship()

@@ -28,8 +28,18 @@ class ImportState(StrEnum):
 AT_WORK = (ImportState.WAITING, ImportState.UNDOING)
 
 
+class Imported(StrEnum):
+    """What the rows of a file are."""
+
+    LEAD = "lead"
+    CONTACT = "contact"
+    COMPANY = "company"
+    DEAL = "deal"
+    PRODUCT = "product"
+
+
 class Duplicates(StrEnum):
-    """What becomes of a row whose person has a lead already."""
+    """What becomes of a row whose person has a lead already, or which is there already as what it is."""
 
     SKIP = "skip"
     UPDATE = "update"  # the row's values replace the lead's
@@ -63,6 +73,7 @@ class ImportJob(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"))
+    what: Mapped[Imported] = mapped_column(states(Imported), default=Imported.LEAD, server_default="lead")
     name: Mapped[str]
     # 'csv', 'xlsx' or 'vcard', and what is needed to read it: charset, delimiter, sheet.
     kind: Mapped[str] = mapped_column(Word)
@@ -109,6 +120,8 @@ class ImportRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     outcome: Mapped[RowOutcome] = mapped_column(states(RowOutcome))
     lead_id: Mapped[int | None] = mapped_column(Key, index=True)
+    # What it became where it is no lead: a row of the table that the job's `what` names.
+    element_id: Mapped[int | None] = mapped_column(Key)
     reason: Mapped[str] = mapped_column(default="")
     cells: Mapped[list[Any] | None]
     # What an updated lead had before, by field.

@@ -75,6 +75,8 @@ class Message(Base):
     subject: Mapped[str] = mapped_column(default="")
     text: Mapped[str] = mapped_column(default="")
     html: Mapped[str] = mapped_column(default="")
+    # The invitation that it carries (RFC 5546), as text; empty for other mails.
+    calendar: Mapped[str] = mapped_column(default="", server_default="")
     # Whether a rule or a machine wrote it; a person's mail is not.
     automatic: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str] = mapped_column(default="")

@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from core.appended import Appended
 from models.base import Base, Key, UuidText, Word, states
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 
 
@@ -50,16 +53,44 @@ class RulesetVersion(Base):
     why: Mapped[str] = mapped_column(default="")
 
 
+_ON_NOTHING = text("lead_id IS NULL AND deal_id IS NULL AND contact_id IS NULL")
+
+
+def _of_others(table: str) -> tuple[Index, ...]:
+    """Indexes of what is about a deal or a contact; they cost nothing where it is about a lead."""
+    return tuple(
+        Index(
+            f"ix_{table}_{column}",
+            column,
+            postgresql_where=text(f"{column} IS NOT NULL"),
+            sqlite_where=text(f"{column} IS NOT NULL"),
+        )
+        for column in ("deal_id", "contact_id")
+    )
+
+
 class Run(Base):
-    """One rule on one element for one happening."""
+    """One rule on one element for one happening.
+
+    On a deal where `deal_id` says so (`lead_id` is then where the deal came from), else on a lead, else on a
+    contact; on nothing where none of them is there.
+    """
 
     __tablename__ = "run"
-    __table_args__ = (UniqueConstraint("effect_key"),)
+    __table_args__ = (
+        UniqueConstraint("effect_key"),
+        *_of_others("run"),
+        Index(
+            "ix_run_on_nothing", "rule", "started_at", postgresql_where=_ON_NOTHING, sqlite_where=_ON_NOTHING
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     ruleset_version_id: Mapped[int] = mapped_column(ForeignKey("ruleset_version.id"))
     rule: Mapped[str]
-    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
     state: Mapped[RunState] = mapped_column(states(RunState), default=RunState.ACTIVE)
     # Event, version, rule and depth: the same happening never starts the same rule twice.
     effect_key: Mapped[str] = mapped_column(String(200))
@@ -71,11 +102,13 @@ class Run(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
-    lead: Mapped[Lead] = relationship()
+    lead: Mapped[Lead | None] = relationship()
+    deal: Mapped[Deal | None] = relationship()
+    contact: Mapped[Contact | None] = relationship()
     steps: Mapped[list[StepRow]] = relationship(back_populates="run", order_by="StepRow.path")
 
 
-class StepRow(Base):
+class StepRow(Appended, Base):
     """One action of a run. Deferred ones are claimed by lease, like events."""
 
     __tablename__ = "step"
@@ -109,13 +142,16 @@ class StepRow(Base):
     run: Mapped[Run] = relationship(back_populates="steps")
 
 
-class Trace(Base):
-    """Why: which rules were looked at for one happening, and what each saw."""
+class Trace(Appended, Base):
+    """Why: which rules were looked at for one happening, and what each saw. About what a run would be on."""
 
     __tablename__ = "trace"
+    __table_args__ = (*_of_others("trace"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), index=True)
+    lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
     event_id: Mapped[str | None] = mapped_column(UuidText)
     trigger: Mapped[str] = mapped_column(Word)
     at: Mapped[datetime]

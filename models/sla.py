@@ -33,6 +33,7 @@ class SlaClock(Base):
             postgresql_where=text("next_at is not null"),
             sqlite_where=text("next_at is not null"),
         ),
+        Index("ix_sla_clock_started_at", "started_at"),
     )
 
     lead_id: Mapped[int] = mapped_column(ForeignKey("lead.id"), primary_key=True)
@@ -49,5 +50,7 @@ class SlaClock(Base):
     # The next of its marks in per cent, and its moment; the last that was told.
     next_at: Mapped[datetime | None]
     told_percent: Mapped[int] = mapped_column(default=0)
+    # Seconds of the policy's time until the answer; None before, and for what an older release ended.
+    taken_seconds: Mapped[int | None]
     breached_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

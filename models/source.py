@@ -21,6 +21,9 @@ class Channel(StrEnum):
     CALL = "call"
     IMPORT = "import"
     API = "api"
+    WEBHOOK = "webhook"
+    #: Named by people: a fair, a recommendation. What comes by hand, over the API or in a file may be of it.
+    OWN = "own"
 
 
 class Source(Base):

@@ -17,7 +17,7 @@ class Role(StrEnum):
 
     ADMIN = "admin"  # everything
     MANAGER = "manager"  # all elements and the rules
-    AGENT = "agent"  # the elements of their teams
+    AGENT = "agent"  # the elements that the workspace lets them: see crm.rights
     READ_ONLY = "read-only"
 
 
@@ -81,5 +81,10 @@ class ApiToken(Base):
     name: Mapped[str]
     role: Mapped[Role] = mapped_column(states(Role))
     token_hash: Mapped[str] = mapped_column(unique=True)
+    # For whom it speaks: it sees and changes what they do; None: all that its role may.
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    # Only these: 'leads:read', 'deals:write', '*:read'; None: all that its role may.
+    scopes: Mapped[list[str] | None]
+    expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -28,6 +28,7 @@ from rules import facts
 from rules.ruleset import active
 from rules.schema import by_trigger, read
 from rules.side import Side
+from rules.sight import Sight
 from rules.staff import Staff
 from rules.surroundings import Reference
 
@@ -109,6 +110,7 @@ def backtest(session: Session, draft: Sequence[Any], *, days: int) -> Backtest:
     for row, seen, triggers in _leads(session, found.since):
         around = reference.around(person_id=row.person_id, now=row.created_at)
         closed_at = None if row.status in OPEN else row.updated_at
+        looks: dict[str, Sight] = {}
         for side in sides:
             side.arrive(
                 {**seen, "lead": {**seen["lead"]}},
@@ -116,6 +118,7 @@ def backtest(session: Session, draft: Sequence[Any], *, days: int) -> Backtest:
                 triggers,
                 person_id=row.person_id,
                 closed_at=closed_at,
+                looks=looks,
             )
         rows.append(row)
     for number, side in enumerate(sides):
@@ -193,6 +196,7 @@ def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, A
         for row in rows:
             key, team = sources[row.source_id]
             told = row.data
+            found = told.get("found") or {}
             lead = {
                 "id": row.id,
                 "number": row.id,
@@ -204,7 +208,8 @@ def _leads(session: Session, since: datetime) -> Iterator[tuple[Any, dict[str, A
                 "name": told.get("name", ""),
                 "email": row.email,
                 "phone": row.phone,
-                "company": told.get("company"),
+                "company": told.get("company") or found.get("company"),
+                "role": found.get("role"),
                 "message": told.get("message", ""),
                 "score": 0,
                 "tags": [],

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cel
 
+from core.errors import Invalid
 from rules.cel import Node, SyntaxMistake, mistake_at, parse, path_of
 from rules.library import BINDERS
 from rules.meaning import check
@@ -50,16 +51,28 @@ class Condition:
     ) -> None:
         """Raises Invalid for a mistake in the text, with its position and the nearest valid name.
 
-        Without `variables` the names in it are not checked, as with a text that was when it was published.
+        Without `variables` the names in it are not checked, as with a text that was when it was published;
+        such a one is read when it is first evaluated, for of many rules few are.
         """
         self.text = text
+        if variables is not None:
+            tree = self.tree()
+            check(tree, variables, known or References())
+            self._top = _compiled(text, tree)
+
+    def tree(self) -> Node:
+        """What it says, read anew. Raises Invalid where it is no condition."""
         try:
-            self.tree = parse(text)
+            return parse(self.text)
         except SyntaxMistake as mistake:
             raise mistake_at(mistake.at, str(mistake)) from None
-        if variables is not None:
-            check(self.tree, variables, known or References())
-        self._top = _compiled(text, self.tree)
+
+    @cached_property
+    def _top(self) -> _Piece:
+        try:
+            return _compiled(self.text, self.tree())
+        except Invalid as mistake:  # another release took it
+            return _Broken(self.text, str(mistake))
 
     def evaluate(self, sight: Sight) -> tuple[bool, list[Part]]:
         """Whether it matches, and each part that was looked at, in order."""
@@ -108,6 +121,17 @@ def _program(text: str) -> cel.Program:
     return cel.compile(text)
 
 
+class _Broken:
+    def __init__(self, text: str, problem: str) -> None:
+        self.text = text
+        self.problem = problem
+
+    def value(self, sight: Sight, parts: list[Part] | None) -> bool | None:
+        if parts is not None:
+            parts.append(Part(self.text, None, {}, self.problem))
+        return None
+
+
 class _Not:
     def __init__(self, inner: _Piece) -> None:
         self.inner = inner
@@ -134,7 +158,7 @@ class _Chain:
         return not self.decides if told else None
 
 
-_Piece = _Leaf | _Not | _Chain
+_Piece = _Leaf | _Not | _Chain | _Broken
 
 
 def _compiled(text: str, node: Node) -> _Piece:

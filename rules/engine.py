@@ -18,7 +18,8 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN
 from models.rule import Run, RunState, StepRow, StepState
-from rules import facts, outbox, sla, surroundings
+from rules import facts, outbox, sla, subject, surroundings
+from rules import outside as outside  # it listens to what sessions write
 from rules.condition import unchecked
 from rules.looking import FEW, Looked
 from rules.reaction import STARTED, Reaction, cancel, consider, follow, trace
@@ -59,7 +60,7 @@ def start(
     cause: str,
     told: bool = True,
 ) -> str | None:
-    """Starts one rule by name on the happening's lead, where its condition is true.
+    """Starts one rule by name on what the happening is about, where its condition is true.
 
     `cause` makes it once. Answers why it was not started, None where it was. With `told=False` only a
     start leaves a trace.
@@ -72,16 +73,20 @@ def start(
     if told or "run" in entry:
         trace(reaction, happening, [entry])
     _go(reaction)
-    return None if "run" in entry else entry.get("stopped", "its condition is not true of this lead")
+    return (
+        None
+        if "run" in entry
+        else entry.get("stopped", f"its condition is not true of this {subject.words(happening.element)}")
+    )
 
 
 def go_on(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> None:
     """Takes the run of a step that is done with further; what that makes happen, rules react to.
 
-    The caller holds the lead's row and the step's.
+    The caller holds the row of what it is on, and the step's.
     """
     run = row.run
-    happening = facts.restored(session, run.cause, run.lead)
+    happening = facts.restored(session, run)
     cause = digest(run.effect_key, row.path)
     reaction = Reaction(session, workspace, cause, None, active(session), clock.now())
     _continue(reaction, row, happening)
@@ -89,13 +94,13 @@ def go_on(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> No
 
 
 def again(session: Session, row: StepRow, *, workspace: WorkspaceSettings) -> None:
-    """Does one immediate step again that failed. The caller holds the lead's row and the step's."""
+    """Does one immediate step again that failed. The caller holds the rows of what it is on and the step."""
     run = row.run
     rule = version(session, run.ruleset_version_id).named.get(run.rule)
     if rule is None:
         raise Conflict("the rule is written in a way that this release does not understand")
     rows = session.scalars(select(StepRow).where(StepRow.run_id == run.id)).all()
-    happening = facts.restored(session, run.cause, run.lead)
+    happening = facts.restored(session, run)
     cause = digest(run.effect_key, row.path, str(row.attempts))
     reaction = Reaction(session, workspace, cause, None, active(session), clock.now())
     walk = Walk(session, run, rule, happening, workspace, rows)
@@ -110,10 +115,10 @@ def _go(reaction: Reaction) -> None:
         happening, depth = reaction.waiting.popleft()
         if happening.trigger != STARTED:
             told.append(happening)
-        if happening.trigger == "lead.created":
+        if happening.trigger == "lead.created" and happening.lead is not None:
             reaction.newborn.add(happening.lead.id)
             reaction.waits = sla.start(reaction.session, happening, reaction.workspace) or reaction.waits
-        elif happening.lead.id not in reaction.newborn or reaction.waits:
+        elif not reaction.is_new(happening) or reaction.waits:
             sla.attend(reaction.session, happening, reaction.workspace)
         _attend(reaction, happening)
         _look(reaction, happening, depth)
@@ -138,16 +143,19 @@ def _continue(reaction: Reaction, row: StepRow, happening: Happening) -> None:
 
 
 def _attend(reaction: Reaction, happening: Happening) -> None:
-    """Wakes the lead's runs that wait for this, and ends those that need not wait any longer."""
-    session, lead = reaction.session, happening.lead
-    if lead.id in reaction.newborn and not reaction.waits:
+    """Wakes the element's runs that wait for this, and ends those that need not wait any longer."""
+    session = reaction.session
+    if reaction.is_new(happening) and not reaction.waits:
         return  # nothing can wait for what was not there
+    heard = subject.runs_that_hear(happening)
+    if heard is None:
+        return
     rows = session.scalars(
         select(StepRow)
         .join(StepRow.run)
         .options(contains_eager(StepRow.run))
         .where(
-            Run.lead_id == lead.id,
+            heard,
             Run.state == RunState.ACTIVE,
             StepRow.state == StepState.WAITING,
         )
@@ -157,19 +165,28 @@ def _attend(reaction: Reaction, happening: Happening) -> None:
     if not rows:
         return
     seen = _sight(reaction, happening)
-    closed = happening.trigger == "lead.status_changed" and lead.status not in OPEN
     for row in rows:
         run = row.run
         rule = version(session, run.ruleset_version_id).named.get(run.rule)
-        if closed and run.started_at < reaction.began:
-            cancel(session, run, f"the lead is {lead.status.value}")
+        if run.started_at < reaction.began and (over := _is_over(happening, run)) is not None:
+            cancel(session, run, over)
         elif rule is not None and rule.stop_when is not None and rule.stop_when.evaluate(seen)[0]:
             cancel(session, run, f"stop_when is true: {rule.stop_when.text}")
         elif row.awaits == happening.trigger and _is_wanted(row, seen):
             row.state, row.ended_at = StepState.DONE, clock.now()
             row.data = {**row.data, "came": True}
             row.result = f"{happening.trigger} came"
-            _continue(reaction, row, facts.restored(session, run.cause, lead))
+            _continue(reaction, row, facts.restored(session, run))
+
+
+def _is_over(happening: Happening, run: Run) -> str | None:
+    """Why nothing is to be waited for any more: what the run is on was closed. None where it was not."""
+    lead, deal = happening.lead, happening.deal
+    if happening.trigger in ("deal.won", "deal.lost") and deal is not None and run.deal_id == deal.id:
+        return f"the deal is {deal.state.value}"
+    if happening.trigger == "lead.status_changed" and lead is not None and lead.status not in OPEN:
+        return f"the lead is {lead.status.value}" if run.deal_id is None else None
+    return None
 
 
 def _is_wanted(row: StepRow, seen: Sight) -> bool:
@@ -178,11 +195,11 @@ def _is_wanted(row: StepRow, seen: Sight) -> bool:
 
 
 def _sight(reaction: Reaction, happening: Happening) -> Sight:
-    lead = happening.lead
-    if lead.id not in reaction.around:
-        reaction.around[lead.id] = surroundings.around(reaction.session, lead, reaction.workspace)
-    changes = happening.data.get("changes") if happening.trigger == "lead.updated" else None
-    around = reaction.around[lead.id]
+    element = happening.element
+    key = subject.key(element)
+    if key not in reaction.around:
+        reaction.around[key] = surroundings.around(reaction.session, element, reaction.workspace)
+    around, changes = reaction.around[key], facts.changes_of(happening)
     return Sight(
         facts.of(happening, reaction.workspace), replace(around, changes=changes) if changes else around
     )

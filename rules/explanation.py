@@ -1,4 +1,4 @@
-"""Why a lead went where it went: the stored traces, with what became of each step."""
+"""Why a lead went where it went, or a deal or contact: the stored traces, with what became of each step."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from models.rule import Run, StepRow, Trace
 from rules.looking import why_not
 from rules.ruleset import version
 from rules.schema import planned
+from rules.subject import Subject
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
@@ -64,12 +65,18 @@ class Explained:
             yield f"  ✗ {passed['rules']} more rules: {passed['part']}   saw {saw}"
 
 
-def explain(session: Session, lead_id: int, *, rule: str | None = None) -> list[Explained] | None:
-    """All happenings of a lead in order; None where there is no such lead. `rule` leaves only one rule."""
-    if session.get(Lead, lead_id) is None:
+def explain(
+    session: Session, element_id: int, *, of: type[Subject] = Lead, rule: str | None = None
+) -> list[Explained] | None:
+    """All happenings of a lead, deal or contact in order; None where there is no such one. `rule` leaves only
+    one rule. A lead's are also those of the deals that came from it."""
+    if session.get(of, element_id) is None:
         return None
-    traces = session.scalars(select(Trace).where(Trace.lead_id == lead_id).order_by(Trace.id)).all()
-    runs = session.scalars(select(Run).where(Run.lead_id == lead_id).options(selectinload(Run.steps)))
+    column = f"{of.__tablename__}_id"
+    chosen = select(Trace).where(getattr(Trace, column) == element_id)
+    traces = session.scalars(chosen.order_by(Trace.id)).all()
+    of_it = select(Run).where(getattr(Run, column) == element_id)
+    runs = session.scalars(of_it.options(selectinload(Run.steps)))
     steps = {run.id: [_step(row) for row in run.steps] for run in runs}
     found = []
     for trace in traces:

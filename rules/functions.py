@@ -96,6 +96,13 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 written={1: "list"},
             ),
             Function(
+                "in_segment",
+                ("text",),
+                "flag",
+                'in_segment("large-firms")',
+                workings.in_segment,
+            ),
+            Function(
                 "is_open",
                 ("text", "moment"),
                 "flag",

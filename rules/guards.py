@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import Invalid
 from rules.cel import Node, constant, path_of
 from rules.condition import Condition
 
@@ -37,8 +38,11 @@ def guards(condition: Condition | None) -> tuple[Guard, ...]:
     """What a condition needs to be true of plain fields; in its order."""
     if condition is None:
         return ()
-    parts = condition.tree.parts if condition.tree.kind == "all" else (condition.tree,)
-    return tuple(_guards(condition.text, parts))
+    try:
+        tree = condition.tree()
+    except Invalid:
+        return ()  # it says why itself when it is evaluated
+    return tuple(_guards(condition.text, tree.parts if tree.kind == "all" else (tree,)))
 
 
 def _guards(text: str, parts: Iterable[Node]) -> Iterator[Guard]:

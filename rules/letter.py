@@ -14,15 +14,19 @@ from core.errors import Invalid
 from crm.language import language_of, nearest
 from crm.messages import Letter
 from crm.workspace import WorkspaceSettings
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
 from models.workspace import Template
 from rules import facts, template
-from rules.vocabulary import ACTIVITY, ANYTHING, CALL, LEAD, WORKSPACE, Fields
+from rules.vocabulary import ACTIVITY, ANYTHING, CALL, CONTACT, DEAL, LEAD, WORKSPACE, Fields
 
 _LONGEST_SUBJECT = 400
 #: What a template may name, whatever uses it; what there is nothing of becomes nothing.
 VARIABLES: Mapping[str, Fields] = {
     "lead": LEAD,
+    "deal": DEAL,
+    "contact": CONTACT,
     "workspace": WORKSPACE,
     "event": ANYTHING,
     "call": CALL,
@@ -136,10 +140,16 @@ def all_standing(session: Session) -> list[TemplateSettings]:
     return [standing(session, key) for key in keys]
 
 
-def for_lead(
-    session: Session, key: str, lead: Lead, workspace: WorkspaceSettings, *, language: str | None = None
+def by_hand(
+    session: Session,
+    key: str,
+    element: Lead | Deal | Contact,
+    workspace: WorkspaceSettings,
+    *,
+    language: str | None = None,
 ) -> Written:
-    """The template filled in for a lead by hand, in the language asked for, else in the lead's."""
-    values = facts.of_lead(lead, workspace)
-    wanted = language or language_of(lead, workspace)
+    """The template filled in for one element by hand, in the language asked for, else in its person's."""
+    values = facts.of_element(element, workspace)
+    person = element.contact or element.lead if isinstance(element, Deal) else element
+    wanted = language or language_of(person, workspace)
     return write(standing(session, key), values, language=wanted, workspace=workspace)

@@ -28,7 +28,7 @@ def check_choice(field: Node, word: Node, known: References) -> None:
         choices = (*choices, *known.words.get(name, ()))
     if name in ("deal.stage", "deal.pipeline"):
         choices = known.words.get(name)
-    if name == "lead.source":
+    if name in ("lead.source", "event.source"):
         choices = known.sources
     elif name in ("workspace.timezone",):
         choices = available_timezones()

@@ -22,7 +22,8 @@ class MailOrder:
     """An e-mail to send. `message_id` is the same at every attempt, so that a receiver can drop a copy.
 
     `automatic` is the word of its Auto-Submitted header (RFC 3834), empty for a mail that a person wrote.
-    `mailbox` is the key of the mailbox it is sent from, `unsubscribe` the address of its one-click link.
+    `mailbox` is the key of the mailbox it is sent from, `unsubscribe` the address of its one-click link,
+    `calendar` an invitation that it carries.
     """
 
     to: str
@@ -30,6 +31,7 @@ class MailOrder:
     text: str
     message_id: str
     html: str = ""
+    calendar: str = ""
     cc: tuple[str, ...] = ()
     from_name: str = ""
     mailbox: str | None = None
@@ -49,6 +51,13 @@ class WebhookOrder:
     payload: Mapping[str, Any]
     webhook_id: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Nothing more is to be done: it was written in the same transaction; how, in words."""
+
+    words: str
 
 
 Order = MailOrder | WebhookOrder

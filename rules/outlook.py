@@ -42,6 +42,9 @@ class Outlook:
     matched: list[str] = field(default_factory=list)
     activities: int = 0
     happened: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    #: Looks by what they saw: making one costs most of all. Two sets of rules that begin with the same facts
+    #: and surroundings share them as long as they do the same.
+    looks: dict[str, Sight] = field(default_factory=dict)
 
     @property
     def lead(self) -> dict[str, Any]:
@@ -62,8 +65,13 @@ class Outlook:
 
     def sight(self, more: Mapping[str, Any] | None = None) -> Sight:
         """What a condition sees of it, with what else there is to see in its place."""
-        changes = self.facts.get("event", {}).get("changes") or {}
-        return Sight({**self.facts, **(more or {})}, replace(self.around, changes=changes))
+        event = self.facts.get("event", {})
+        key = repr((self.around.now, self.lead, event, more))
+        if key not in self.looks:
+            changes = event.get("changes") or {}
+            around = replace(self.around, changes=changes) if changes else self.around
+            self.looks[key] = Sight({**self.facts, **(more or {})}, around)
+        return self.looks[key]
 
     def assign(self, wish: Wish) -> bool:
         """Gives it to whoever of the wish can have it now; says whether there is anybody."""

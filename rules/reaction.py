@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import digest, keyed
-from core.logs import logger
-from core.metrics import STORMS
-from crm import timeline
-from crm.happening import Happening
+from crm.happening import Happening, about
 from crm.workspace import WorkspaceSettings
-from models.lead import Lead
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import Lead, LeadStatus
 from models.rule import Run, RunState, StepRow, StepState, Trace
-from models.timeline import TimelineEntry
-from rules import facts
+from rules import facts, storms, subject
 from rules.ruleset import Ruleset
 from rules.schema import Rule
 from rules.sight import Sight
@@ -33,10 +31,6 @@ DEEPEST = 5
 STARTED = "started"
 #: How many runs one happening may start in all.
 MOST_RUNS = 50
-#: How often one rule may run on one lead within a time; more is a storm, such as two programs answering
-#: each other over webhooks, which no depth tells.
-MOST_OFTEN, STORM_TIME = 30, timedelta(hours=1)
-log = logger(__name__)
 
 
 @dataclass
@@ -57,8 +51,13 @@ class Reaction:
     #: Leads that were made just now: nothing waits for them, unless a run has begun to in this reaction.
     newborn: set[int] = field(default_factory=set)
     waits: bool = False
-    #: By lead, so that what one rule has asked for the next one need not ask again.
-    around: dict[int, Surroundings] = field(default_factory=dict)
+    #: By element, so that what one rule has asked for the next one need not ask again.
+    around: dict[str, Surroundings] = field(default_factory=dict)
+
+    def is_new(self, happening: Happening) -> bool:
+        """Whether it happened to a lead that was made just now, of which nothing is known yet."""
+        element = happening.element
+        return isinstance(element, Lead) and element.id in self.newborn
 
 
 def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, seen: Sight) -> dict[str, Any]:
@@ -72,12 +71,15 @@ def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, s
     }
     if not matched:
         return entry
-    if depth >= DEEPEST or reaction.runs >= MOST_RUNS:
+    if (gone := _part_of_another(happening)) is not None:
+        entry["stopped"] = gone
+    elif depth >= DEEPEST or reaction.runs >= MOST_RUNS:
         entry["stopped"] = f"not started: rules set off rules {depth} deep, {reaction.runs} runs"
-    elif (often := _storms(reaction, happening.lead, rule)) is not None:
+    elif (often := _held_back(reaction, happening, rule)) is not None:
         entry["stopped"] = often
-    elif (before := _once_before(reaction.session, happening.lead, rule)) is not None:
-        entry["stopped"] = f"not started: it ran on this lead on {before:%Y-%m-%d %H:%M} UTC already"
+    elif (before := _once_before(reaction.session, happening, rule)) is not None:
+        on = subject.words(happening.element)
+        entry["stopped"] = f"not started: it ran on this {on} on {before:%Y-%m-%d %H:%M} UTC already"
     else:
         reaction.runs += 1
         entry["planned"] = [step.summary for step in rule.steps]
@@ -85,36 +87,32 @@ def consider(reaction: Reaction, happening: Happening, rule: Rule, depth: int, s
     return entry
 
 
-def _storms(reaction: Reaction, lead: Lead, rule: Rule) -> str | None:
-    """Why the rule is held back: it has run on the lead so often that something goes round in circles."""
-    if lead.id in reaction.newborn:
-        return None
-    recent = (Run.lead_id == lead.id, Run.rule == rule.name, Run.started_at > clock.now() - STORM_TIME)
-    runs = reaction.session.scalar(select(func.count()).select_from(Run).where(*recent)) or 0
-    if runs < MOST_OFTEN:
-        return None
-    if runs == MOST_OFTEN:
-        words = f"Held back: the rule {rule.name} ran {runs} times on this lead within an hour"
-        told = select(TimelineEntry.id).where(
-            TimelineEntry.lead_id == lead.id,
-            TimelineEntry.kind == "alarm",
-            TimelineEntry.summary == words,
-            TimelineEntry.at > clock.now() - STORM_TIME,
-        )
-        if reaction.session.scalar(told.limit(1)) is None:
-            timeline.record(reaction.session, lead, kind="alarm", summary=words)
-            log.warning("rule.storm", rule=rule.name, lead_id=lead.id, runs=runs)
-            STORMS.labels(rule.name).inc()
-    return f"not started: it ran {runs} times on this lead within an hour; it may again when that is over"
+def _part_of_another(happening: Happening) -> str | None:
+    """Why no rule runs on it any more: an earlier one has made the lead part of another."""
+    element = happening.element
+    if isinstance(element, Lead) and element.status is LeadStatus.MERGED:
+        return f"not started: the lead is part of lead {element.merged_into_id} now"
+    return None
 
 
-def _once_before(session: Session, lead: Lead, rule: Rule) -> datetime | None:
-    """When the rule ran on the lead within the time in which it may run once."""
-    if rule.once is None:
+def _held_back(reaction: Reaction, happening: Happening, rule: Rule) -> str | None:
+    """Why the rule is held back: it has run so often that something goes round in circles."""
+    if reaction.is_new(happening):
+        return None
+    return storms.held_back(reaction.session, happening.element, rule.name)
+
+
+def _once_before(session: Session, happening: Happening, rule: Rule) -> datetime | None:
+    """When the rule ran on the element within the time in which it may run once."""
+    if rule.once is None or happening.element is None:
         return None
     return session.scalar(
         select(Run.started_at)
-        .where(Run.lead_id == lead.id, Run.rule == rule.name, Run.started_at > clock.now() - rule.once)
+        .where(
+            *subject.runs_on(happening.element),
+            Run.rule == rule.name,
+            Run.started_at > clock.now() - rule.once,
+        )
         .order_by(Run.started_at.desc())
         .limit(1)
     )
@@ -122,28 +120,31 @@ def _once_before(session: Session, lead: Lead, rule: Rule) -> datetime | None:
 
 def _start(reaction: Reaction, happening: Happening, rule: Rule, depth: int) -> int:
     assert reaction.ruleset is not None  # noqa: S101  a rule comes out of one
-    session, lead = reaction.session, happening.lead
+    session, element = reaction.session, happening.element
     kept = facts.cause(happening)
-    effect_key = digest(
-        reaction.cause, str(reaction.ruleset.version), rule.name, keyed(kept), str(lead.id), str(depth)
-    )
+    on = subject.key(element)
+    effect_key = digest(reaction.cause, str(reaction.ruleset.version), rule.name, keyed(kept), on, str(depth))
     if reaction.careful:
         before = session.scalar(select(Run.id).where(Run.effect_key == effect_key))
         if before is not None:
             return before
+    # Without care it is written once it is known how far it came.
     run = Run(
         ruleset_version_id=reaction.ruleset.version,
         rule=rule.name,
-        lead_id=lead.id,
-        lead=lead,
+        **subject.columns(element),
+        lead=happening.lead,
+        deal=element if isinstance(element, Deal) else None,
+        contact=element if isinstance(element, Contact) else None,
         state=RunState.ACTIVE,
         effect_key=effect_key,
         depth=depth,
         cause=kept,
         started_at=clock.now(),
     )
-    session.add(run)
-    session.flush()
+    if reaction.careful:
+        session.add(run)
+        session.flush()
     walk = Walk(session, run, rule, happening, reaction.workspace, careful=reaction.careful)
     walk.start()
     follow(reaction, walk, happening, run)
@@ -154,13 +155,13 @@ def follow(reaction: Reaction, walk: Walk, happening: Happening, run: Run) -> No
     """What a run's steps have set going."""
     reaction.waiting.extend((h, run.depth + 1) for h in walk.happenings)
     reaction.waits = reaction.waits or walk.waits
-    session, lead = reaction.session, happening.lead
+    session, element = reaction.session, happening.element
     for name in walk.ends:
-        wanted = (Run.lead_id == lead.id, Run.rule == name, Run.state == RunState.ACTIVE, Run.id != run.id)
+        wanted = (*subject.runs_on(element), Run.rule == name, Run.state == RunState.ACTIVE, Run.id != run.id)
         for other in session.scalars(select(Run).where(*wanted)):
             cancel(session, other, f"stopped by the rule {run.rule}")
     for name in walk.starts:
-        reaction.waiting.append((Happening(STARTED, lead, {"rule": name}), run.depth + 1))
+        reaction.waiting.append((about(element, STARTED, {"rule": name}), run.depth + 1))
 
 
 def cancel(session: Session, run: Run, why: str) -> None:
@@ -186,7 +187,7 @@ def trace(
     """Keeps why."""
     reaction.session.add(
         Trace(
-            lead_id=happening.lead.id,
+            **subject.columns(happening.element),
             event_id=reaction.event_id,
             trigger=happening.trigger,
             at=clock.now(),

@@ -1,6 +1,7 @@
 """Who answers a call that rings just now: whoever knows the client, else whom the rules want, else a team.
 
-Only reads, so that a caller waits for nobody's transaction. A turn is whoever was rung longest ago.
+Only reads, so that a caller waits for nobody's transaction. A turn is whoever was rung longest ago. That
+nobody else rings the same person meanwhile, whoever asks makes sure of (`crm.held_users`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import callers, calls
+from crm import callers, calls, held_users
 from crm.happening import Happening
 from crm.own_numbers import own_numbers
 from crm.workspace import WorkspaceSettings
@@ -25,9 +27,10 @@ from models.deal import Deal
 from models.lead import OPEN, Lead, LeadStatus
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar
+from models.workspace import Calendar, Territory
 from rules import facts, surroundings
 from rules.assignment.candidates import absent
+from rules.assignment.strategies import of_territory
 from rules.assignment.wish import Wish
 from rules.calendar import BusinessCalendar
 from rules.ruleset import active
@@ -61,15 +64,22 @@ class Choice:
 
 
 class Reception:
-    """One look at who is there. `rung` tells when users were rung, which the database may not know yet."""
+    """One look at who is there. `rung` tells when users were rung, which the database may not know yet;
+    `taken` who has been held for another call since the last look."""
 
     def __init__(
-        self, session: Session, caller: Caller, here: WorkspaceSettings, rung: Mapping[int, datetime]
+        self,
+        session: Session,
+        caller: Caller,
+        here: WorkspaceSettings,
+        rung: Mapping[int, datetime],
+        taken: frozenset[int] = frozenset(),
     ) -> None:
         self._session = session
         self._caller = caller
         self._here = here
         self._rung = rung
+        self._taken = taken
         self._passed: list[str] = []
 
     def choose(self, others: Sequence[str]) -> Choice:
@@ -81,12 +91,12 @@ class Reception:
                 return Choice(client.owner, "has this client", "owner")
             self._passed.append(f"{client.owner.name}, who has this client: {why_not}")
         is_open = isinstance(client, Lead) and client.status in OPEN
-        for rule, wish in self._wishes(client if isinstance(client, Lead) and is_open else None):
-            if (found := self._wished(wish)) is not None:
+        for rule, wish, seen in self._wishes(client if isinstance(client, Lead) and is_open else None):
+            if (found := self._wished(wish, seen)) is not None:
                 return Choice(found, self._because(f"the rule “{rule}”, {wish.words}"), "rule")
         for to in others:
             wish = Wish(user=to) if "@" in to else Wish(team=to)
-            if (found := self._wished(wish)) is not None:
+            if (found := self._wished(wish, {})) is not None:
                 return Choice(found, self._because("named by us" if wish.user else f"turn in {to}"), "team")
         return Choice(None, self._because("nobody can be reached"))
 
@@ -98,7 +108,7 @@ class Reception:
         found = callers.known(self._session, number, own=own_numbers(self._session, self._here.country))
         return None if isinstance(found, Company) else found
 
-    def _wishes(self, lead: Lead | None) -> Iterator[tuple[str, Wish]]:
+    def _wishes(self, lead: Lead | None) -> Iterator[tuple[str, Wish, Mapping[str, Any]]]:
         """What rules would do with the lead, or the one that this call will make; the last word first."""
         source = self._session.get_one(Source, self._caller.source_id)
         number = calls.e164(self._caller.number, self._caller.country)
@@ -111,7 +121,8 @@ class Reception:
             matcher = ruleset.matchers.get(trigger) if ruleset is not None else None
             if matcher is None:
                 continue
-            seen = Sight(facts.of(Happening(trigger, lead, call=call), self._here), around)
+            told = facts.of(Happening(trigger, lead, call=call), self._here)
+            seen = Sight(told, around)
             matching = [matcher.rules[place] for place in matcher.candidates(seen)]
             for rule in reversed(matching):
                 if rule.active and (rule.condition is None or rule.condition.evaluate(seen)[0]):
@@ -121,10 +132,12 @@ class Reception:
                             break
                         found = step.settings if isinstance(step.settings, Wish) else found
                     if found is not None:
-                        yield rule.name, found
+                        yield rule.name, found, told
 
-    def _wished(self, wish: Wish) -> User | None:
-        for one in wish.chain():
+    def _wished(self, wish: Wish, told: Mapping[str, Any]) -> User | None:
+        for asked in wish.chain():
+            if (one := self._of_territory(asked, told)) is None:
+                continue
             team = one.team or one.offer
             if team is not None and (found := self._turn(team, one.skill)) is not None:
                 return found
@@ -136,6 +149,17 @@ class Reception:
                     return named
                 self._passed.append(f"{named.name}: {why_not}")
         return None
+
+    def _of_territory(self, wish: Wish, told: Mapping[str, Any]) -> Wish | None:
+        """Who has the caller's territory, where the wish is for that; None where nobody has."""
+        if wish.territory is None:
+            return wish
+        table = self._session.get(Territory, wish.territory)
+        if table is None:
+            return None
+        found, words = of_territory(table, wish, told)
+        self._passed.append(words)
+        return found
 
     def _turn(self, team: str, skill: str | None) -> User | None:
         members = self._session.execute(
@@ -176,7 +200,7 @@ class Reception:
         calendar = self._session.get(Calendar, key) if key is not None else None
         if calendar is not None and not BusinessCalendar.of(calendar.settings, self._here.zone).is_open(now):
             return "not at work now"
-        return "on the telephone" if user.id in self._talking else None
+        return "on the telephone" if user.id in self._talking or user.id in self._taken else None
 
     def _calendar_of_a_team(self, user: User) -> str | None:
         return self._session.scalar(
@@ -197,7 +221,9 @@ class Reception:
                 or_(Call.source_id != self._caller.source_id, Call.group_id != self._caller.group_id),
             )
         )
-        return frozenset(row.user_id or row.rung_user_id for row in rows)
+        caller = self._caller
+        held = held_users.held(self._session, source_id=caller.source_id, group_id=caller.group_id)
+        return frozenset(row.user_id or row.rung_user_id for row in rows) | held
 
 
 def _imagined(source: Source, number: str | None) -> Lead:

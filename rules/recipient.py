@@ -7,6 +7,7 @@ from sqlalchemy import select
 from core.errors import Invalid
 from crm.contact_points import email_address
 from crm.reachability import LeftOut
+from models.contact import Contact
 from models.lead import Lead
 from models.user import Team, TeamMember, User
 from rules.step import Known, StepContext
@@ -17,6 +18,7 @@ class NotAgreed(LeftOut):
     """Marketing for somebody who was asked and did not agree, or was never asked: it is left out."""
 
 
+#: `lead` is the person that it is about, also where that is a contact.
 ROLES = ("lead", "owner", "team.lead")
 
 
@@ -26,24 +28,40 @@ def check_recipient(to: str, known: Known) -> None:
         raise Invalid(f"'{to}' is nobody to send to{nearest(to, [*ROLES, *known.users])}")
 
 
-def agreed(lead: Lead) -> None:
-    """Raises NotAgreed unless the lead's person has agreed to be written to."""
-    if not lead.consent:
+def agreed(person: Lead | Contact | None) -> None:
+    """Raises NotAgreed unless the lead's or the contact's person has agreed to be written to."""
+    if person is None or not person.consent:
         raise NotAgreed("left out: they have not agreed to marketing")
+
+
+def person_of(context: StepContext) -> Lead | Contact | None:
+    """Whom it is about: the contact, also of a deal; else the lead."""
+    return context.contact or context.came_from
+
+
+def email_of(context: StepContext) -> str | None:
+    """The e-mail address of whom it is about: the contact's, else the lead's."""
+    return next((p.email for p in (context.contact, context.came_from) if p is not None and p.email), None)
+
+
+def phone_of(context: StepContext) -> str | None:
+    """The telephone number of whom it is about: the contact's, else the lead's."""
+    return next((p.phone for p in (context.contact, context.came_from) if p is not None and p.phone), None)
 
 
 def address_of(context: StepContext, to: str) -> str | None:
     """The e-mail address, None where the role is not filled."""
     if to == "lead":
-        return context.lead.email
+        return email_of(context)
+    owner = context.element.owner if context.element is not None else None
     if to == "owner":
-        return context.lead.owner.email if context.lead.owner else None
+        return owner.email if owner else None
     if to == "team.lead":
         return context.session.scalar(
             select(User.email)
             .join(Team, Team.lead_id == User.id)
             .join(TeamMember, TeamMember.team_id == Team.id)
-            .where(TeamMember.user_id == context.lead.owner_id, Team.active, User.active)
+            .where(TeamMember.user_id == (owner.id if owner else None), Team.active, User.active)
             .limit(1)
         )
     return to

@@ -6,13 +6,18 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock, queue
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint
 from models.workspace import WorkspaceRow
 
 
 def replay(session: Session, row: WebhookDelivery) -> None:
-    """Sends a delivery again at once, under its old id; its attempts are counted anew."""
+    """Sends a delivery again at once, under its old id; its attempts are counted anew.
+
+    Raises Conflict for one whose content was erased.
+    """
+    if not row.body:
+        raise Conflict("its content was erased")
     row.state, row.attempts, row.due_at, row.ended_at = DeliveryState.WAITING, 0, clock.now(), None
     session.flush()
     queue.wake(session, queue.DELIVER, row.id)
@@ -23,7 +28,11 @@ def replay_dead(session: Session, key: str) -> int:
     _declared(session, key)
     ids = session.scalars(
         update(WebhookDelivery)
-        .where(WebhookDelivery.endpoint == key, WebhookDelivery.state == DeliveryState.DEAD)
+        .where(
+            WebhookDelivery.endpoint == key,
+            WebhookDelivery.state == DeliveryState.DEAD,
+            WebhookDelivery.body != "",
+        )
         .values(state=DeliveryState.WAITING, attempts=0, due_at=clock.now(), ended_at=None)
         .returning(WebhookDelivery.id)
     ).all()

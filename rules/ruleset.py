@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from core import clock
 from core.ids import keyed
@@ -16,6 +15,8 @@ from models.workspace import WorkspaceRow
 from rules.matching import Matcher
 from rules.schema import Rule, by_trigger, read
 
+#: What is asked of a version before it is known whether its rules have to be read.
+WHICH = load_only(RulesetVersion.content_hash)
 _MOST_KEPT = 16
 _kept: dict[tuple[int, str], Ruleset] = {}
 
@@ -32,27 +33,16 @@ class Ruleset:
 
 def active(session: Session) -> Ruleset | None:
     """The set in force; None before any was published."""
-    found = session.execute(
-        select(RulesetVersion.id, RulesetVersion.content_hash).join(
-            WorkspaceRow, WorkspaceRow.ruleset_version_id == RulesetVersion.id
-        )
-    ).first()
-    return None if found is None else _ready(session, found.id, found.content_hash)
+    row = session.get(WorkspaceRow, 1)
+    return version(session, row.ruleset_version_id) if row is not None and row.ruleset_version_id else None
 
 
 def version(session: Session, number: int) -> Ruleset:
-    """The set that was published under this number, in force or not."""
-    content_hash = session.scalars(
-        select(RulesetVersion.content_hash).where(RulesetVersion.id == number)
-    ).one()
-    return _ready(session, number, content_hash)
-
-
-def _ready(session: Session, number: int, content_hash: str) -> Ruleset:
-    """A version, read once in the life of a process: what has this hash never changes."""
-    key = (number, content_hash)
+    """The set that was published under this number, in force or not; read once in the life of a process."""
+    row = session.get_one(RulesetVersion, number, options=(WHICH,))
+    key = (number, row.content_hash)  # what has this hash never changes
     if key not in _kept:
-        rules, _ = read(session.get_one(RulesetVersion, number).rules)
+        rules, _ = read(row.rules)
         while len(_kept) >= _MOST_KEPT:
             _kept.pop(next(iter(_kept)))
         groups = by_trigger(rules)
@@ -83,4 +73,5 @@ def publish(
     session.add(made)
     session.flush()
     workspace.ruleset_version_id = made.id
+    session.flush()
     return made

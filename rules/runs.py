@@ -14,15 +14,14 @@ from core.errors import Conflict, Invalid, NotFound
 from core.ids import digest
 from crm import messages, timeline, workspace
 from crm.reachability import LeftOut
-from models.lead import Lead
 from models.message import Message
 from models.rule import Run, RunState, StepRow, StepState
-from rules import engine, facts
-from rules.order import MailOrder, Order
+from rules import engine, facts, subject
+from rules.order import MailOrder, Order, Written
 from rules.schema import PlannedStep, planned
 from rules.step import DeferredStep, StepContext
 from rules.steps import STEPS
-from rules.walk import seen_by, settle
+from rules.walk import in_words, seen_by, settle
 
 #: How long one attempt may take before another worker takes the step over.
 LEASE = timedelta(seconds=60)
@@ -56,14 +55,10 @@ def claim(session: Session, step_id: int) -> Job | None:
     so a step whose worker died is taken again.
     """
     now = clock.now()
-    waits = session.execute(
-        select(StepRow.state, Run.lead_id).join(StepRow.run).where(StepRow.id == step_id)
-    ).first()
-    if waits is None:
-        return None
-    if waits.state is StepState.WAITING:
-        # The lead first, as whoever brings what is waited for does.
-        session.get_one(Lead, waits.lead_id, with_for_update=True, populate_existing=True)
+    state = session.scalar(select(StepRow.state).where(StepRow.id == step_id))
+    if state is StepState.WAITING:
+        # What it is on first, as whoever brings what is waited for does.
+        subject.hold(session, step_id)
     row = session.scalars(
         select(StepRow)
         .where(StepRow.id == step_id, due(now))
@@ -87,7 +82,10 @@ def claim(session: Session, step_id: int) -> Job | None:
         order = _order(session, row, now)
     except Invalid as error:
         state = StepState.SKIPPED if isinstance(error, LeftOut) else StepState.FAILED
-        _end(session, row, state, str(error))
+        _end(session, row, state, in_words(error))
+        return None
+    if isinstance(order, Written):
+        _end(session, row, StepState.DONE, order.words)
         return None
     row.state = StepState.RUNNING
     row.lease_until = now + LEASE
@@ -163,23 +161,23 @@ def _held_up(step: PlannedStep) -> bool:
 
 
 def _for_hand(session: Session, step_id: int) -> StepRow:
-    lead_id = session.scalar(select(Run.lead_id).join(Run.steps).where(StepRow.id == step_id))
-    if lead_id is None:
+    if not subject.hold(session, step_id):
         raise NotFound("there is no such step")
-    session.get_one(Lead, lead_id, with_for_update=True, populate_existing=True)
     return session.get_one(StepRow, step_id, with_for_update=True, populate_existing=True)
 
 
-def _order(session: Session, row: StepRow, now: datetime) -> Order:
+def _order(session: Session, row: StepRow, now: datetime) -> Order | Written:
     step = planned({row.kind: row.settings})
     if not isinstance(step.step, DeferredStep):
         raise Invalid(f"'{row.kind}' is not carried out by a worker")
     here = workspace.load(session)
     run = row.run
-    seen = seen_by(facts.restored(session, run.cause, run.lead), here, run.steps)
+    happening = facts.restored(session, run)
+    seen = seen_by(happening, here, run.steps)
     context = StepContext(
         session=session,
-        lead=run.lead,
+        element=happening.element,
+        came_from=happening.lead,
         facts={**seen, **row.data.get("around", {})},
         workspace=here,
         rule=run.rule,
@@ -242,11 +240,10 @@ def failed(session: Session, job: Job, words: str, *, retry: bool, after: timede
 
 def _held(session: Session, job: Job) -> StepRow | None:
     held = (StepRow.id == job.step_id, StepRow.state == StepState.RUNNING, StepRow.attempts == job.attempt)
-    lead_id = session.scalar(select(Run.lead_id).join(Run.steps).where(*held))
-    if lead_id is None:
+    if session.scalar(select(StepRow.id).where(*held)) is None:
         return None
-    # The lead first: a run that goes on may change it.
-    session.get_one(Lead, lead_id, with_for_update=True, populate_existing=True)
+    # What it is on first: a run that goes on may change it.
+    subject.hold(session, job.step_id)
     return session.scalars(select(StepRow).where(*held).with_for_update()).one_or_none()
 
 
@@ -266,6 +263,8 @@ def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
         messages.failed(session, message, words, told=False)
     if state is StepState.FAILED:
         _tell(session, row, "step_failed", f"{summary}: {words}", {})
+    elif state is StepState.DONE and row.kind in _TOLD:
+        _tell(session, row, "step_done", f"{summary}: {words}", {"step": row.kind})
     # Two steps of one run may end at once: whoever has the run's row sees them both.
     session.flush()
     run = session.get_one(Run, row.run_id, with_for_update=True)
@@ -275,6 +274,11 @@ def _end(session: Session, row: StepRow, state: StepState, words: str) -> None:
         settle(run, session.scalars(select(StepRow).where(StepRow.run_id == run.id)))
 
 
+#: What goes outside and leaves no entry of its own: a mail that was sent stands there as a mail.
+_TOLD = ("notify", "send_sms", "send_webhook")
+
+
 def _tell(session: Session, row: StepRow, kind: str, words: str, data: dict[str, str]) -> None:
-    lead = session.get_one(Lead, row.run.lead_id)
-    timeline.record(session, lead, kind=kind, summary=words, actor=f"rule:{row.run.rule}", data=data)
+    element = subject.of_run(row.run)
+    if element is not None:  # else the run's own rows say it
+        timeline.record(session, element, kind=kind, summary=words, actor=f"rule:{row.run.rule}", data=data)

@@ -153,7 +153,7 @@ def _rule(place: int, raw: Any, known: Known | None, mistakes: list[Mistake]) ->
         spec.stop_when, TRIGGERS["manual"].variables, known, (place, "stop_when"), mistakes
     )
     if known is not None:
-        known = replace(known, variables=trigger.variables | {"answers": ANYTHING})
+        known = replace(known, variables=trigger.variables | {"answers": ANYTHING}, about=trigger.about)
     steps = _list(spec.do, known, (place, "do"), mistakes, 0)
     return Rule(
         spec.name, spec.on, condition, steps, spec.active, _once(spec.once), stop_when, spec.at, spec.timezone

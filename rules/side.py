@@ -10,6 +10,7 @@ from typing import Any
 from rules.assignment.wish import Wish
 from rules.outlook import Outlook, look_ahead
 from rules.schema import Rule
+from rules.sight import Sight
 from rules.staff import Staff
 from rules.workings import Surroundings
 
@@ -34,11 +35,16 @@ class Side:
         *,
         person_id: int,
         closed_at: datetime | None,
+        looks: dict[str, Sight],
     ) -> None:
-        """A lead comes, after those before it; `closed_at` is when it really was no load any more."""
+        """A lead comes, after those before it; `closed_at` is when it really was no load any more.
+
+        `looks` are shared by all sides that the lead comes to.
+        """
         self._move_to(around.now)
-        view = Outlook(facts, self._staff, around, person_id, closed_at)
+        view = Outlook(facts, self._staff, around, person_id, closed_at, looks=looks)
         look_ahead(self.rules, view, triggers)
+        view.looks = {}
         self.passed.append(view)
         if view.owner is None and view.is_open and not self._catch(view):
             view.waited = True
@@ -87,6 +93,7 @@ class Side:
                 view.facts["event"] = {"before": None}
                 view.around = replace(view.around, now=self._staff.now)
                 look_ahead(self.rules, view, ["lead.assigned"])
+                view.looks.clear()
                 return True
         view.wish = wanted
         return False

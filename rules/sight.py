@@ -42,6 +42,8 @@ class Sight:
         Raises Unfit where a function was given what it cannot work with, else what the library raises.
         """
         self.problem = self.failure = None
+        # A function may look at something else meanwhile: whether a segment's condition is true.
+        outer = _looking.sight
         _looking.sight = self
         try:
             value = program.execute(self._context)
@@ -49,6 +51,8 @@ class Sight:
             # What the library says of it only follows from what a function had to say.
             self._raise_own()
             raise
+        finally:
+            _looking.sight = outer
         self._raise_own()
         return value
 
@@ -62,7 +66,7 @@ class Sight:
 class _Looking(threading.local):
     """The look that this thread evaluates just now, as the functions, made once, belong to none."""
 
-    sight: Sight
+    sight: Sight | None = None
 
 
 _looking = _Looking()
@@ -73,6 +77,7 @@ def _guarded(function: Function) -> Callable[..., Any]:
 
     def work(*given: Any) -> Any:
         sight = _looking.sight
+        assert sight is not None  # noqa: S101  only `execute` runs programs
         if not all(isinstance(v, _TYPES[t]) for v, t in zip(given, function.takes, strict=False)):
             sight.problem = sight.problem or f"'{function.name}' cannot work with this value"
             return None

@@ -29,7 +29,7 @@ from rules.calendar import BusinessCalendar
 from rules.condition import Condition, unchecked
 from rules.duration import Duration
 from rules.sight import Sight
-from rules.vocabulary import TRIGGERS
+from rules.vocabulary import OF_LEAD
 
 _WARN_AT = (50, 80)
 _GOING = (SlaState.RUNNING, SlaState.PAUSED)
@@ -73,7 +73,7 @@ class PolicySettings(BaseModel):
     def _condition(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                Condition(value, TRIGGERS["manual"].variables)
+                Condition(value, OF_LEAD)
             except Invalid as error:
                 raise ValueError(str(error)) from None
         return value
@@ -82,11 +82,11 @@ class PolicySettings(BaseModel):
 def attend(session: Session, happening: Happening, workspace: WorkspaceSettings) -> None:
     """Lets a lead's clock pause, go on or end with what happens to the lead."""
     lead = happening.lead
-    row = session.get(SlaClock, lead.id)
-    if row is None or row.state not in _GOING:
+    row = session.get(SlaClock, lead.id) if lead is not None else None
+    if lead is None or row is None or row.state not in _GOING:
         return
     if lead.first_response_at is not None:
-        _end(session, row, lead, lead.first_response_at)
+        _end(session, row, lead, lead.first_response_at, workspace)
     elif lead.status not in OPEN and lead.closing_reason != STRAIGHT:
         row.state, row.ended_at = SlaState.ENDED, clock.now()
         row.due_at = row.next_at = None
@@ -109,7 +109,7 @@ def mark(session: Session, row: SlaClock, lead: Lead, workspace: WorkspaceSettin
         row.told_percent = percent
         data = {"policy": row.policy, "percent": percent}
         if percent == 100:
-            row.breached_at = row.due_at
+            row.breached_at, lead.in_time = row.due_at, False
             words = f"No first answer in time ({row.settings['first_response']})"
             timeline.record(session, lead, kind="sla", summary=words, data=data)
         told.append(Happening("sla.breached" if percent == 100 else "sla.warning", lead, data))
@@ -121,7 +121,7 @@ def start(session: Session, happening: Happening, workspace: WorkspaceSettings) 
     """Starts the clock of a new lead where a policy applies; says whether it has one."""
     lead = happening.lead
     policies = _policies(session)
-    if not policies or lead.first_response_at is not None:
+    if lead is None or not policies or lead.first_response_at is not None:
         return False
     if session.get(SlaClock, lead.id) is not None:
         return True
@@ -182,20 +182,28 @@ def _at(
 
 
 def _pause(session: Session, row: SlaClock, lead: Lead, workspace: WorkspaceSettings) -> None:
-    now = clock.now()
-    if duration.parse(row.settings["first_response"]).business:
-        calendar = _calendar(session, row.settings.get("calendar"), workspace)
-        passed = calendar.between(row.running_since, now)
-    else:
-        passed = now - row.running_since
-    row.elapsed_seconds += round(passed.total_seconds())
+    row.elapsed_seconds = _elapsed(session, row, clock.now(), workspace)
     row.state, row.due_at, row.next_at = SlaState.PAUSED, None, None
     timeline.record(session, lead, kind="sla", summary="The clock to the first answer pauses")
 
 
-def _end(session: Session, row: SlaClock, lead: Lead, at: datetime) -> None:
+def _elapsed(session: Session, row: SlaClock, at: datetime, workspace: WorkspaceSettings) -> int:
+    """How much of its policy's time had passed at a moment, in seconds."""
+    if row.state is not SlaState.RUNNING or at <= row.running_since:
+        return row.elapsed_seconds
+    if duration.parse(row.settings["first_response"]).business:
+        calendar = _calendar(session, row.settings.get("calendar"), workspace)
+        passed = calendar.between(row.running_since, at)
+    else:
+        passed = at - row.running_since
+    return row.elapsed_seconds + round(passed.total_seconds())
+
+
+def _end(session: Session, row: SlaClock, lead: Lead, at: datetime, workspace: WorkspaceSettings) -> None:
+    row.taken_seconds = _elapsed(session, row, at, workspace)
     in_time = row.breached_at is None and (row.due_at is None or at <= row.due_at)
     row.state, row.ended_at = (SlaState.MET if in_time else SlaState.LATE), at
+    lead.in_time = in_time
     row.due_at = row.next_at = None
     minutes = round((at - row.started_at).total_seconds() / 60)
     words = f"First answer after {minutes} minutes, {'in time' if in_time else 'too late'}"

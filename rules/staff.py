@@ -131,8 +131,9 @@ class Staff:
             for user, calendar in self._teams.get(named.team or "", ())
         ]
         key = turn_key(named)
-        turn = self._turns.setdefault(key, Rotation(key=key, last_user_id=None, credits={}))
-        chosen = next_of(named, turn, members).user
+        if key not in self._turns:
+            self._turns[key] = Rotation(key=key, last_user_id=None, credits={})
+        chosen = next_of(named, self._turns[key], members).user
         return chosen.email if chosen is not None else None
 
     def _judged(self, user: User, team_calendar: str | None, skill: str | None) -> Candidate:

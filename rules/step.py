@@ -12,10 +12,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
+from core.errors import Invalid
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
-from rules.order import Order
+from rules.order import Order, Written
 from rules.outlook import Outlook
 from rules.vocabulary import Fields, References
 
@@ -46,6 +49,8 @@ class Known:
     lists: frozenset[str] = frozenset()
     sources: frozenset[str] | None = None
     mailboxes: frozenset[str] = frozenset()
+    #: What the rule's trigger can be about: lead, deal, contact; empty: that is not known.
+    about: tuple[str, ...] = ()
     #: What the CRM is set up with: statuses, reasons, kinds of activity, pipelines and their stages.
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -60,7 +65,10 @@ class StepContext:
     """What a step works with. `effect_key` is the same whenever the same effect is tried again."""
 
     session: Session
-    lead: Lead
+    #: What the rule runs on; None for what happened to nobody.
+    element: Lead | Deal | Contact | None
+    #: The lead, or the one that the deal came from, where it came from one.
+    came_from: Lead | None
     facts: Mapping[str, Any]
     workspace: WorkspaceSettings
     rule: str
@@ -74,19 +82,50 @@ class StepContext:
     waited: bool | None = None
 
     @property
+    def lead(self) -> Lead:
+        """The lead. Raises Invalid where there is none: the step cannot be done then."""
+        if self.came_from is None:
+            raise Invalid(f"this is about a lead, and {_nothing_of_one(self.element)}")
+        return self.came_from
+
+    @property
+    def subject(self) -> Lead | Deal | Contact:
+        """What the rule runs on. Raises Invalid where that is nothing."""
+        if self.element is None:
+            raise Invalid("there is no lead, deal or contact here that this could be done to")
+        return self.element
+
+    @property
+    def contact(self) -> Contact | None:
+        """The contact, or the deal's."""
+        return (
+            self.element.contact
+            if isinstance(self.element, Deal)
+            else (self.element if isinstance(self.element, Contact) else None)
+        )
+
+    @property
     def actor(self) -> str:
         """How the timeline names who did it."""
         return f"rule:{self.rule}"
 
 
+def _nothing_of_one(element: Lead | Deal | Contact | None) -> str:
+    if isinstance(element, Deal):
+        return f"the deal {element.number or element.id} came from none"
+    return "the rule runs on a contact" if element is not None else "there is none here"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step did, in words, and what happened by it; other rules it starts or ends, by name."""
+    """What a step did, in words, and what happened by it; other rules it starts or ends, by name. `over`: the
+    run ends with it."""
 
     words: str
     happenings: tuple[Happening, ...] = ()
     starts: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +211,8 @@ class DeferredStep(Step[S]):
         """Whether the run's next steps need what comes of it; else they do not wait for it."""
         return False
 
-    def order(self, context: StepContext, settings: S) -> Order:
-        """What the worker is to do.
+    def order(self, context: StepContext, settings: S) -> Order | Written:
+        """What the worker is to do, or what was written instead.
 
         Raises Invalid where there is nothing that could be done (no address, no template), LeftOut where it
         is not to be done.

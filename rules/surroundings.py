@@ -1,4 +1,4 @@
-"""What lies around a lead, read from the database only where a condition asks for it, and then once."""
+"""What lies around a lead, deal or contact, read only where a condition asks for it, and then once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from crm.call_view import MISSED
+from crm.element import Element, person_id_of
+from crm.happening import about
 from crm.workspace import WorkspaceSettings
 from models.call import Call, CallResult
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import Lead
+from models.segment import Segment, SegmentMember
 from models.source import Channel
 from models.timeline import TimelineEntry
 from models.workspace import Calendar, NamedList
+from rules import facts
 from rules.calendar import BusinessCalendar
+from rules.condition import unchecked
 from rules.sight import Sight
 from rules.workings import Surroundings, folded
 
@@ -40,16 +47,48 @@ class Reference:
         self._members: Callable[[str], frozenset[str] | None] = cache(self._read_list)
         self._calendar: Callable[[str], BusinessCalendar | None] = cache(self._read_calendar)
 
-    def around(self, *, person_id: int, now: datetime) -> Surroundings:
-        """What lies around a person's leads at a moment."""
+    def around(
+        self,
+        *,
+        person_id: int | None,
+        now: datetime,
+        segment: Callable[[str], bool | None] = lambda _: None,
+    ) -> Surroundings:
+        """What lies around a person at a moment; around somebody unknown nothing has happened yet."""
         return Surroundings(
             now=now,
             zone=self._workspace.zone,
             country=self._workspace.country,
             members=self._members,
             calendar=self._calendar,
-            count=cache(lambda event, length: _count(self._session, person_id, event, now - length, now)),
+            count=cache(
+                lambda event, length: (
+                    0 if person_id is None else _count(self._session, person_id, event, now - length, now)
+                )
+            ),
+            segment=segment,
         )
+
+    def in_segment(self, segment: Segment, element: Element) -> bool:
+        """Whether a lead, deal or contact is in a segment now."""
+        if element.__tablename__ != segment.kind:
+            return False
+        if not segment.living:
+            return self._session.get(SegmentMember, (segment.id, element.id)) is not None
+        return self.true_of(segment, element)
+
+    def true_of(self, segment: Segment, element: Element) -> bool:
+        """Whether a segment's condition is true of a lead, deal or contact now."""
+        if not isinstance(element, Lead | Deal | Contact):
+            return False
+        seen = facts.of(about(element, "manual"), self._workspace)
+        near = self.around(person_id=person_id_of(element), now=clock.now())
+        return unchecked(segment.condition).matches(Sight(seen, near))
+
+    def in_segment_named(self, key: str, element: Element | None) -> bool | None:
+        """The same by the segment's key; None where there is none."""
+        segment = self._session.scalars(select(Segment).where(Segment.key == key)).one_or_none()
+        return None if segment is None else element is not None and self.in_segment(segment, element)
 
     def _read_list(self, key: str) -> frozenset[str] | None:
         found = self._session.get(NamedList, key)
@@ -60,14 +99,21 @@ class Reference:
         return None if found is None else BusinessCalendar.of(found.settings, self._workspace.zone)
 
 
-def around(session: Session, lead: Lead, workspace: WorkspaceSettings) -> Surroundings:
-    """What lies around a lead now."""
-    return Reference(session, workspace).around(person_id=lead.person_id, now=clock.now())
+def around(session: Session, element: Element | None, workspace: WorkspaceSettings) -> Surroundings:
+    """What lies around a lead, deal or contact now."""
+    reference = Reference(session, workspace)
+    return reference.around(
+        person_id=person_id_of(element),
+        now=clock.now(),
+        segment=cache(lambda key: reference.in_segment_named(key, element)),
+    )
 
 
-def sight(session: Session, lead: Lead, workspace: WorkspaceSettings, facts: Mapping[str, Any]) -> Sight:
-    """One look at these facts of a lead, as it is now."""
-    return Sight(facts, around(session, lead, workspace))
+def sight(
+    session: Session, element: Element | None, workspace: WorkspaceSettings, seen: Mapping[str, Any]
+) -> Sight:
+    """One look at these facts of an element, as it is now."""
+    return Sight(seen, around(session, element, workspace))
 
 
 def _count(session: Session, person_id: int, event: str, since: datetime, until: datetime) -> int:

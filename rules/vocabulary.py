@@ -23,6 +23,7 @@ LEAD: Fields = MappingProxyType(
         "email": "text",
         "phone": "text",
         "company": "text",
+        "role": "text",
         "message": "text",
         "score": "number",
         "tags": "texts",
@@ -78,6 +79,21 @@ DEAL: Fields = MappingProxyType(
         "created_at": "moment",
     }
 )
+CONTACT: Fields = MappingProxyType(
+    {
+        "id": "number",
+        "name": "text",
+        "email": "text",
+        "phone": "text",
+        "position": "text",
+        "company": "text",
+        "owner": "text",
+        "tags": "texts",
+        "fields": "any",
+        "consent": "flag",
+        "created_at": "moment",
+    }
+)
 #: The fields that take only these words.
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -119,7 +135,10 @@ ANYTHING: Fields = MappingProxyType({"*": "any"})
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What a rule may wait for; `fields` are named `event.…` in its condition."""
+    """What a rule may wait for; `fields` are named `event.…` in its condition.
+
+    `about`: what it happens to, one of them each time. `deal`: the lead's event names a deal.
+    """
 
     name: str
     summary: str
@@ -127,6 +146,7 @@ class Trigger:
     call: bool = False
     activity: bool = False
     deal: bool = False
+    about: tuple[str, ...] = ("lead",)
 
     @property
     def variables(self) -> dict[str, Fields]:
@@ -136,12 +156,18 @@ class Trigger:
             found["call"] = CALL
         if self.activity:
             found["activity"] = ACTIVITY
-        if self.deal:
+        if self.deal or "deal" in self.about:
             found["deal"] = DEAL
+        if "deal" in self.about or "contact" in self.about:
+            found["contact"] = CONTACT
         return found
 
 
-_MOVE: Fields = MappingProxyType({"before": "text", "reason": "text"})
+#: The variables of a condition that is about leads, whatever happens to them.
+OF_LEAD: Mapping[str, Fields] = MappingProxyType({"lead": LEAD, "workspace": WORKSPACE, "event": {}})
+_MOVE: Fields = MappingProxyType({"before": "text", "reason": "text", "changes": "any"})
+_DEAL = ("deal",)
+_ANY = ("lead", "deal", "contact")
 TRIGGERS = {
     t.name: t
     for t in (
@@ -156,33 +182,47 @@ TRIGGERS = {
             {"contact_id": "number", "company_id": "number", "deal_id": "number"},
             deal=True,
         ),
-        Trigger("deal.created", "A lead became a deal", deal=True),
-        Trigger("deal.stage_changed", "A deal is in another stage", _MOVE, deal=True),
-        Trigger("deal.won", "A deal was won", _MOVE, deal=True),
-        Trigger("deal.lost", "A deal was lost", _MOVE, deal=True),
+        Trigger("deal.created", "A deal was made", about=_DEAL),
+        Trigger("deal.stage_changed", "A deal is in another stage", _MOVE, about=_DEAL),
+        Trigger("deal.won", "A deal was won", _MOVE, about=_DEAL),
+        Trigger("deal.lost", "A deal was lost", _MOVE, about=_DEAL),
+        Trigger(
+            "deal.idle", "Nothing was done about an open deal for a while", {"days": "number"}, about=_DEAL
+        ),
         Trigger("lead.unassigned", "Nobody has an open lead after a while", {"minutes": "number"}),
         Trigger("lead.idle", "Nothing was done about an open lead for a while", {"days": "number"}),
+        Trigger("lead.merged", "Another lead became part of this one", {"merged": "number"}),
         Trigger("tag.added", "A tag was put on a lead", {"tag": "text"}),
         Trigger("form.submitted", "A form was submitted"),
-        Trigger("email.received", "An e-mail was received", MAIL),
-        Trigger("email.replied", "Somebody answered an e-mail of ours, or went on with their own", MAIL),
-        Trigger("email.sent", "A person wrote an e-mail to the lead", {"subject": "text", "to": "text"}),
+        Trigger("email.received", "An e-mail was received", MAIL, about=_ANY),
+        Trigger(
+            "email.replied",
+            "Somebody answered an e-mail of ours, or went on with their own",
+            MAIL,
+            about=_ANY,
+        ),
+        Trigger(
+            "email.sent", "A person of ours wrote an e-mail", {"subject": "text", "to": "text"}, about=_ANY
+        ),
         Trigger(
             "email.bounced",
             "An e-mail of ours came back",
             {"to": "text", "subject": "text", "reason": "text", "permanent": "flag"},
+            about=_ANY,
         ),
-        Trigger("call.started", "A call began; told once, also where its end came first", call=True),
-        Trigger("call.answered", "A call was answered and is over", call=True),
-        Trigger("call.missed", "A call was missed", call=True),
-        Trigger("call.completed", "A call is over, whatever its result", call=True),
-        Trigger("voicemail.received", "A caller has left a message", call=True),
+        Trigger(
+            "call.started", "A call began; told once, also where its end came first", call=True, about=_ANY
+        ),
+        Trigger("call.answered", "A call was answered and is over", call=True, about=_ANY),
+        Trigger("call.missed", "A call was missed", call=True, about=_ANY),
+        Trigger("call.completed", "A call is over, whatever its result", call=True, about=_ANY),
+        Trigger("voicemail.received", "A caller has left a message", call=True, about=_ANY),
         Trigger(
             "call.transcribed", "The words of a call or a message are known, at its end or later", call=True
         ),
-        Trigger("activity.due", "An activity is due now", activity=True),
-        Trigger("activity.overdue", "An activity was not done in time", activity=True),
-        Trigger("activity.completed", "An activity was done", activity=True),
+        Trigger("activity.due", "An activity is due now", activity=True, about=_ANY),
+        Trigger("activity.overdue", "An activity was not done in time", activity=True, about=_ANY),
+        Trigger("activity.completed", "An activity was done", activity=True, about=_ANY),
         Trigger(
             "sla.warning",
             "A mark of the time to the first answer has passed",
@@ -191,7 +231,13 @@ TRIGGERS = {
         Trigger(
             "sla.breached", "The time to the first answer is up", {"policy": "text", "percent": "number"}
         ),
-        Trigger("manual", "Somebody starts the rule on a lead"),
+        Trigger(
+            "webhook.received",
+            "Another program told us something",
+            {"source": "text", "type": "text", "body": "any"},
+            about=_ANY,
+        ),
+        Trigger("manual", "Somebody starts the rule on a lead, deal or contact", about=_ANY),
         Trigger("cron", "The time has come that the rule's `at` says; for each open lead", {"at": "text"}),
     )
 }

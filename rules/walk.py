@@ -11,13 +11,16 @@ from contextlib import nullcontext
 from enum import Enum, auto
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core import clock, queue
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound, PortariaError
 from core.ids import digest
 from core.logs import logger
+from core.rows import insert_alone
 from core.savepoint import savepoint
 from crm import timeline
 from crm.happening import Happening
@@ -91,13 +94,19 @@ class Walk:
         self._arrive(_Way.ON)
 
     def _arrive(self, way: _Way) -> None:
-        self._session.add_all(self._new)
-        self._session.flush()
-        for row in self._new:
-            if row.state is StepState.READY:
-                queue.wake(self._session, queue.RUN_STEP, row.id)
         if way is not _Way.HELD:
             settle(self._run, self._rows.values())
+        if inspect(self._run).transient:
+            insert_alone(self._session, self._run)
+        for row in self._new:
+            row.run_id = self._run.id
+            set_committed_value(row, "run", self._run)
+        self._session.add_all(self._new)
+        ready = [row for row in self._new if row.state is StepState.READY]
+        if self._careful or ready:
+            self._session.flush()
+        for row in ready:
+            queue.wake(self._session, queue.RUN_STEP, row.id)
 
     def _list(self, steps: Sequence[PlannedStep], prefix: str, first: int, around: Mapping[str, Any]) -> _Way:
         for place in range(first, len(steps)):
@@ -151,8 +160,8 @@ class Walk:
         try:
             with savepoint(self._session) if self._careful else nullcontext():
                 return self._done(planned, row, prefix, place, around)
-        except (Conflict, Invalid) as error:
-            self._failed(planned, row, str(error))
+        except (Conflict, Invalid, NotFound) as error:
+            self._failed(planned, row, in_words(error))
         except (DataError, IntegrityError) as error:
             if not self._careful:
                 raise
@@ -177,7 +186,9 @@ class Walk:
             self.starts += result.starts
             self.ends += result.ends
             self._seen = None
-            return _Way.ON
+            if result.over:
+                self._run.ended_why = result.words
+            return _Way.OVER if result.over else _Way.ON
         if isinstance(planned.step, CourseStep):
             return self._turn(planned, planned.step, row, context, around)
         raise TypeError(f"'{planned.kind}' is no kind of step")
@@ -227,7 +238,8 @@ class Walk:
         waited = next((w.data.get("came", False) for w in waits if w and w.kind == "wait"), None)
         return StepContext(
             session=self._session,
-            lead=self._happening.lead,
+            element=self._happening.element,
+            came_from=self._happening.lead,
             facts={**self._seen, **around},
             workspace=self._workspace,
             rule=self._run.rule,
@@ -239,13 +251,22 @@ class Walk:
     def _failed(self, planned: PlannedStep, row: StepRow, words: str) -> None:
         row.state, row.result = StepState.FAILED, words
         self._seen = None
+        element = self._happening.element
+        if element is None:
+            return  # the run's own rows say it
         timeline.record(
             self._session,
-            self._happening.lead,
+            element,
             kind="step_failed",
             summary=f"{planned.summary}: {words}",
             actor=f"rule:{self._run.rule}",
         )
+
+
+def in_words(error: PortariaError) -> str:
+    """Why something could not be done, with each field that was wrong."""
+    fields = error.fields if isinstance(error, Invalid) else {}
+    return "; ".join(f"{name.removeprefix('/')} {words}" for name, words in fields.items()) or str(error)
 
 
 def step_at(rule: Rule, path: str) -> PlannedStep:

@@ -16,6 +16,30 @@ _SHORTEST = 16
 _PREFIX = "whsec_"
 
 
+#: What is told outside beside the triggers of rules.
+OUTSIDE = {
+    "contact.created": "A contact was made",
+    "contact.updated": "A contact's fields were changed",
+    "contact.merged": "Another contact became part of this one",
+    "contact.split": "Two contacts that were one are two again",
+    "contact.erased": "A contact's data was erased",
+    "contact.commented": "Somebody remarked something on a contact",
+    "contact.deleted": "A contact was deleted",
+    "company.created": "A company was made",
+    "company.updated": "A company's fields were changed",
+    "company.merged": "Another company became part of this one",
+    "company.split": "Two companies that were one are two again",
+    "company.commented": "Somebody remarked something on a company",
+    "company.deleted": "A company was deleted",
+    "deal.updated": "A deal's fields or lines were changed",
+    "deal.commented": "Somebody remarked something on a deal",
+    "deal.deleted": "A deal was deleted",
+    "lead.split": "Two leads that were one are two again",
+    "lead.erased": "The data of a lead's person was erased",
+    "lead.commented": "Somebody remarked something on a lead",
+}
+
+
 class WebhookSettings(BaseModel):
     """An endpoint, signed to as Standard Webhooks describes."""
 
@@ -46,8 +70,9 @@ class WebhookSettings(BaseModel):
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
         for event in value:
-            if event != "*" and not any(covers(event, kind) for kind in TRIGGERS):
-                raise ValueError(f"'{event}' is no event{nearest(event, TRIGGERS)}")
+            known = [*TRIGGERS, *OUTSIDE]
+            if event != "*" and not any(covers(event, kind) for kind in known):
+                raise ValueError(f"'{event}' is no event{nearest(event, known)}")
         return value
 
     @field_validator("secret", "previous_secret")

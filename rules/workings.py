@@ -59,6 +59,8 @@ class Surroundings:
     members: Callable[[str], frozenset[str] | None] = _nothing
     calendar: Callable[[str], OpenHours | None] = _nothing
     count: Callable[[str, timedelta], int] = _never
+    #: Whether the element is in a segment; None where there is none of this key.
+    segment: Callable[[str], bool | None] = _nothing
     #: What the fields were that have just changed, by name.
     changes: Mapping[str, object] = field(default_factory=dict)
 
@@ -124,6 +126,14 @@ def in_list(around: Surroundings, value: object, name: str) -> bool:
             return True
         above = above.partition(".")[2]
     return False
+
+
+def in_segment(around: Surroundings, name: str) -> bool:
+    """Whether the lead, deal or contact is in a saved segment."""
+    found = around.segment(name)
+    if found is None:
+        raise Unfit(f"there is no segment '{name}'")
+    return found
 
 
 def _calendar(around: Surroundings, name: str) -> OpenHours:
@@ -193,7 +203,7 @@ def number(_: Surroundings, value: object) -> int | float:
 
 
 def changed(around: Surroundings, name: str) -> bool:
-    """Whether this field of the lead has just changed."""
+    """Whether this field of the lead or the deal has just changed."""
     return name in around.changes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,10 @@ PACKAGES = ("api", "boot", "console", "core", "crm", "intake", "models", "rules"
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 
-def calls(file: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node.lineno
+@functools.cache
+def calls(file: Path) -> list[tuple[str, int]]:
+    tree = ast.walk(ast.parse(file.read_text()))
+    return [(ast.unparse(node.func), node.lineno) for node in tree if isinstance(node, ast.Call)]
 
 
 def name(file: Path) -> str:

@@ -9,7 +9,6 @@ from core.ids import new_id
 from crm import call_outcomes, workspace
 from models.call import Call
 from models.call_order import CallOrder
-from models.lead import Lead
 from rules import engine
 
 _MOST = 200
@@ -19,21 +18,20 @@ def tell() -> int:
     """Of each once; says of how many."""
     with db.reading() as session:
         rows = session.execute(
-            select(CallOrder.id, Call.lead_id)
-            .join(Call, Call.id == CallOrder.call_id)
+            select(CallOrder.id, CallOrder.call_id)
             .where(CallOrder.tell_at <= clock.now())
             .order_by(CallOrder.tell_at)
             .limit(_MOST)
         ).all()
-    for order_id, lead_id in rows:
+    for order_id, call_id in rows:
         with db.unit_of_work() as session:
-            lead = session.get(Lead, lead_id, with_for_update=True) if lead_id is not None else None
+            element = call_outcomes.about_whom(session, session.get_one(Call, call_id))
             order = session.get_one(CallOrder, order_id, with_for_update=True)
             if order.tell_at is None or order.tell_at > clock.now():
                 continue
-            if lead is None:
+            if element is None:
                 order.tell_at = None
                 continue
-            happened = call_outcomes.overdue(session, order, lead)
+            happened = call_outcomes.overdue(session, order, element)
             engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
     return len(rows)

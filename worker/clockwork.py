@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from core import clock, cron, db
@@ -17,10 +17,12 @@ from core.errors import Unavailable
 from core.ids import new_id
 from core.logs import logger
 from core.settings import settings
-from crm import workspace
-from crm.happening import Happening
+from crm import notifications, workspace
+from crm.element import element_of
+from crm.happening import Happening, about
 from intake import screening
 from models.activity import Activity, ActivityState
+from models.company import Company
 from models.deal import Deal
 from models.lead import OPEN, STRAIGHT, Lead
 from models.offer import Offer, OfferState
@@ -28,8 +30,7 @@ from models.pipeline import StageGroup
 from models.rule import CronRule, Trace
 from models.sla import SlaClock
 from models.source import Source
-from models.timeline import TimelineEntry
-from rules import engine, ruleset, sla
+from rules import engine, ruleset, sla, subject
 from rules.assignment import ladder
 from rules.schema import Rule
 
@@ -37,6 +38,8 @@ from rules.schema import Rule
 OVERDUE_AFTER = timedelta(minutes=15)
 #: Times of a rule that were missed longer ago than this are not made up for.
 _CAUGHT_UP = timedelta(days=1)
+#: So long what people were told in the console is kept.
+NOTIFICATIONS_KEPT = timedelta(days=90)
 _MOST = 200
 _CHUNK = 1000
 log = logger(__name__)
@@ -47,21 +50,21 @@ def activities() -> int:
     now = clock.now()
     with db.reading() as session:
         ids = session.execute(
-            select(Activity.id, Activity.lead_id)
+            select(Activity.id, Activity.lead_id, Activity.deal_id, Activity.contact_id)
             .where(Activity.state == ActivityState.PLANNED, Activity.told < 2, Activity.due_at <= now)
             .where((Activity.told == 0) | (Activity.due_at <= now - OVERDUE_AFTER))
             .order_by(Activity.due_at)
             .limit(_MOST)
         ).all()
-    for activity_id, lead_id in ids:
+    for activity_id, *on in ids:
         with db.unit_of_work() as session:
-            _tell_activity(session, activity_id, lead_id)
+            subject.hold_rows(session, *on)
+            _tell_activity(session, activity_id)
     return len(ids)
 
 
-def _tell_activity(session: Session, activity_id: int, lead_id: int | None) -> None:
+def _tell_activity(session: Session, activity_id: int) -> None:
     now = clock.now()
-    lead = _locked(session, lead_id) if lead_id is not None else None
     activity = session.scalars(
         select(Activity)
         .where(Activity.id == activity_id, Activity.state == ActivityState.PLANNED, Activity.due_at <= now)
@@ -74,8 +77,9 @@ def _tell_activity(session: Session, activity_id: int, lead_id: int | None) -> N
         k for k, told in (("activity.due", 1), ("activity.overdue", 2)) if activity.told < told <= 1 + overdue
     ]
     activity.told = 1 + overdue
-    if lead is not None and lead.id == activity.lead_id:
-        happenings = [Happening(kind, lead, activity=activity) for kind in kinds]
+    element = element_of(session, activity)
+    if element is not None and not isinstance(element, Company):
+        happenings = [about(element, kind, activity=activity) for kind in kinds]
         engine.react(session, happenings, workspace=workspace.load(session), event_id=new_id())
 
 
@@ -144,43 +148,6 @@ def _turn_of(session: Session) -> list[int]:
     return ids
 
 
-def idle_leads() -> int:
-    """Tells rules of each open lead once for every whole day on which nobody did anything about it."""
-    with db.reading() as session:
-        rules = ruleset.active(session)
-        if rules is None or "lead.idle" not in rules.rules:
-            return 0
-        last = (
-            select(func.max(TimelineEntry.at))
-            .where(TimelineEntry.lead_id == Lead.id, TimelineEntry.actor.not_like("rule:%"))
-            .scalar_subquery()
-        )
-        rows = session.execute(
-            select(Lead.id, Lead.idle_days, last).where(
-                Lead.status.in_(OPEN), Lead.created_at <= clock.now() - timedelta(days=1)
-            )
-        ).all()
-    now, told = clock.now(), 0
-    for lead_id, before, since in rows:
-        days = (now - since).days if since is not None else 0
-        if days != before:
-            with db.unit_of_work() as session:
-                told += _tell_idle(session, lead_id, before, days)
-    return told
-
-
-def _tell_idle(session: Session, lead_id: int, before: int, days: int) -> int:
-    lead = _locked(session, lead_id)
-    if lead is None or lead.idle_days != before or lead.status not in OPEN:
-        return 0
-    lead.idle_days = days
-    if days < before:
-        return 0
-    happening = Happening("lead.idle", lead, {"days": days})
-    engine.react(session, [happening], workspace=workspace.load(session), event_id=new_id())
-    return 1
-
-
 def forget_traces() -> int:
     """Deletes what was kept for longer than the operator said of why leads went where they went."""
     before = clock.now() - timedelta(days=settings().trace_days)
@@ -193,6 +160,17 @@ def forget_traces() -> int:
             session.execute(delete(Trace).where(Trace.id.in_(ids)))
         forgotten += len(ids)
         if len(ids) < _CHUNK:
+            return forgotten
+
+
+def forget_notifications() -> int:
+    """Deletes what people were told in the console a while ago."""
+    forgotten = 0
+    while True:
+        with db.unit_of_work() as session:
+            some = notifications.forget(session, before=clock.now() - NOTIFICATIONS_KEPT, most=_CHUNK)
+        forgotten += some
+        if some < _CHUNK:
             return forgotten
 
 

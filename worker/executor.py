@@ -19,7 +19,9 @@ from core.errors import (
 from core.logs import logger
 from core.metrics import STEPS
 from crm import workspace
+from crm.submission import Submission
 from intake import errands, journal, pipeline
+from intake import held as held_facts
 from intake.errand import ASKED, TRIES, Errand, Needed
 from intake.mailbox.fingerprint import fingerprint
 from models.inbound import EventState
@@ -42,8 +44,8 @@ _STATES: dict[type[Exception], EventState] = {
 
 def process_event(event_id: str) -> None:
     """Claims an event, and takes it through the house in one transaction."""
-    with db.unit_of_work(durable=False) as session:
-        held = journal.claim(session, event_id)
+    with db.single() as connection:
+        held = journal.claim(connection, event_id)
     if held is None:
         return
     _process(held)
@@ -52,11 +54,14 @@ def process_event(event_id: str) -> None:
 def _process(held: journal.Claim) -> None:
     try:
         with db.unit_of_work() as session:
-            event = journal.claimed(session, held)
-            if event is None:
+            found = journal.taken_up(session, held)
+            if found is None:
                 return
+            event = found[0]
             if held.attempt > journal.MOST_ATTEMPTS:
-                journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
+                journal.close(
+                    session, event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times"
+                )
             else:
                 pipeline.process(session, event, careful=held.attempt > 1)
         pipeline.count(event)
@@ -93,7 +98,9 @@ def _run_errand(held: journal.Claim, errand: Errand) -> bool:
         if event is not None:
             journal.learn(event, facts)
             if content is not None:
-                return journal.refill(session, event, content, fingerprint(content))
+                # What a message says makes it the same as another one; what is left of an event does not.
+                key = event.dedupe_key if errand.leaves is not None else fingerprint(content)
+                return journal.refill(session, event, content, key)
     return event is not None
 
 
@@ -109,7 +116,7 @@ def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
             journal.learn(event, errands.given_up(errand, words[:200]))
             return True
         else:
-            journal.close(event, EventState.FAILED, error=words[:2000])
+            journal.close(session, event, EventState.FAILED, error=words[:2000])
             pipeline.count(event)
     return False
 
@@ -127,7 +134,9 @@ def _set_aside(held: journal.Claim, error: Exception) -> None:
         if state is None:
             journal.postpone(event, error=words[:2000])
         else:
-            journal.close(event, state, error=words[:2000])
+            if isinstance(error, Quarantined) and isinstance(error.submission, Submission):
+                journal.learn(event, {held_facts.HELD: held_facts.told(error.submission)})
+            journal.close(session, event, state, error=words[:2000])
             pipeline.count(event)
 
 

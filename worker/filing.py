@@ -69,6 +69,8 @@ def _append(key: str | None, message_id: str, content: bytes) -> None:
     token = Tokens(source.id, settings.oauth).get if settings.oauth is not None else None
     with Connection(settings, settings.sent_folder, token) as connection:
         server = connection.server
+        if not server.folder_exists(settings.sent_folder):
+            server.create_folder(settings.sent_folder)
         server.select_folder(settings.sent_folder, readonly=True)
         # Many providers lay down themselves what their own server has sent.
         if not server.search(["HEADER", "Message-ID", message_id]):

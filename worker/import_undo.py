@@ -12,10 +12,11 @@ from core import clock, db
 from core.errors import Unavailable
 from crm import removal, timeline
 from intake import import_jobs, lease
-from models.import_job import ImportJob, ImportRow, ImportState, RowOutcome
-from models.lead import Lead, LeadStatus
+from models.import_job import Imported, ImportJob, ImportRow, ImportState, RowOutcome
+from models.lead import OPEN, Lead, LeadStatus
 from models.timeline import TimelineEntry
 from models.user import User
+from worker import import_undo_others
 
 #: One batch of an import: whether there is another.
 Batch = Callable[[int, str], bool]
@@ -39,7 +40,11 @@ def batch(job_id: int, holder: str) -> bool:
             .order_by(ImportRow.number.desc())
             .limit(_BATCH)
         ).all()
-        _take_back(session, job, rows)
+        if job.what is Imported.LEAD:
+            _take_back(session, job, rows)
+        else:
+            import_undo_others.take_back(session, job, rows)
+        job.tries, job.error = 0, ""
         if len(rows) < _BATCH:
             job.state, job.ended_at = ImportState.UNDONE, clock.now()
         return len(rows) == _BATCH
@@ -110,6 +115,8 @@ def _restore(session: Session, job: ImportJob, lead: Lead, row: ImportRow) -> No
             lead.owner_id, lead.owner = value, session.get(User, value) if value else None
         elif name == "status":
             lead.status = LeadStatus(value)
+            if lead.status in OPEN:
+                lead.closed_at = lead.closing_reason = None
         elif name.startswith("fields."):
             key = name.removeprefix("fields.")
             rest = {k: v for k, v in lead.fields.items() if k != key}

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock, db, queue, storage
@@ -23,17 +22,18 @@ from core.logs import logger
 from core.savepoint import savepoint
 from crm import importing, workspace
 from crm.entry import Entry
+from crm.imported import kinds
+from crm.imported.lead import LeadRows
 from crm.importing import Brought, Wanted
 from crm.workspace import WorkspaceSettings
 from intake import import_jobs, journal, lease
 from intake.imports import entry as entries
 from intake.imports.row import Row
-from models.import_job import AT_WORK, ImportJob, ImportRow, ImportState, RowOutcome
-from models.timeline import TimelineEntry
+from models.import_job import AT_WORK, Imported, ImportJob, ImportState, RowOutcome
 from models.user import User
 from rules import engine, outbox
 from rules.assignment import ladder
-from worker import import_undo
+from worker import import_rows, import_undo
 from worker.import_undo import LEASE
 
 #: Rows in one object of the storage, and in one transaction without and with rules.
@@ -79,20 +79,23 @@ def _slice(job: ImportJob, holder: str) -> bool:
             return True
         return _for_a_while(job.id, holder, _batch)
     except Unavailable as error:
-        _postpone(job.id, str(error), over=False)
+        _postpone(job.id, str(error))
     except (Invalid, NotFound) as error:
         _postpone(job.id, str(error), over=True)
     except Exception as error:  # kept with the job, which is tried again some times
         log.exception("import.failed", job=job.id)
-        _postpone(job.id, f"{type(error).__name__}: {error}"[:2000], over=job.tries >= _MOST_TRIES)
+        _postpone(job.id, f"{type(error).__name__}: {error}"[:2000], failed=True)
     return False
 
 
-def _postpone(job_id: int, words: str, *, over: bool) -> None:
+def _postpone(job_id: int, words: str, *, over: bool = False, failed: bool = False) -> None:
+    """Tries it again in a moment; not where it is over, or has failed too often without getting on."""
     with db.unit_of_work() as session:
         job = session.get_one(ImportJob, job_id, with_for_update=True)
         job.error = words
-        if over:
+        if failed and job.total is not None:  # reading it was counted before
+            job.tries += 1
+        if over or (failed and job.tries >= _MOST_TRIES):
             job.state, job.ended_at = ImportState.STOPPED, clock.now()
         else:
             job.due_at = clock.now() + timedelta(seconds=5)
@@ -189,7 +192,11 @@ def _write(session: Session, seen: ImportJob, rows: list[Row], holder: str, *, c
     here = workspace.load(session)
     place, owners = import_jobs.place_of(session), import_jobs.Owners(session)
     columns = import_jobs.understood(job).columns
-    found = [entries.read(row, columns, place) for row in rows]
+    found = [entries.read(row, columns, place, job.what.value) for row in rows]
+    if job.what is Imported.LEAD:
+        lead_rows = LeadRows(session)
+        for entry in found:
+            lead_rows.check(entry)
     taken = [(entry, owners.of(entry)) for entry in found]
     wanted = Wanted(
         source=job.source,
@@ -205,18 +212,33 @@ def _write(session: Session, seen: ImportJob, rows: list[Row], holder: str, *, c
     if careful:
         brought = [one for each in good for one in _alone(session, job, each, wanted, here)]
     else:
-        brought = importing.bring_in(session, good, wanted)
-        for one in brought:
-            _route(session, job, one, here)
+        brought = _brought(session, job, good, wanted, here)
     session.flush()
     if not job.rules:
         outbox.record(session, [h for one in brought for h in one.happenings], quiet=True)
-    _keep(session, job, rows, found, brought)
+    import_rows.keep(session, job, rows, found, brought)
     job.position += len(rows)
     job.tries, job.error = 0, ""
     if job.position >= (job.total or 0):
         job.state, job.ended_at = ImportState.DONE, clock.now()
     return job.state is ImportState.WAITING
+
+
+def _brought(
+    session: Session,
+    job: ImportJob,
+    good: Sequence[tuple[Entry, User | None]],
+    wanted: Wanted,
+    here: WorkspaceSettings,
+) -> list[Brought]:
+    """These rows as what the job says they are, and what rules make of them."""
+    if job.what is Imported.LEAD:
+        brought = importing.bring_in(session, good, wanted)
+    else:
+        brought = kinds.bring_in(session, job.what, good, wanted)
+    for one in brought:
+        _route(session, job, one, here)
+    return brought
 
 
 def _alone(
@@ -229,63 +251,30 @@ def _alone(
     entry = each[0]
     try:
         with savepoint(session):
-            brought = importing.bring_in(session, [each], wanted)
-            for one in brought:
-                _route(session, job, one, here)
+            brought = _brought(session, job, [each], wanted, here)
             session.flush()
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001  kept with the row, which can be brought in again
         words = str(error) if isinstance(error, PortariaError) else type(error).__name__
-        entry.problems.append(words[:500])
+        named = error.fields.items() if isinstance(error, Invalid) else ()
+        told = [f"{name.lstrip('/')}: {what}" for name, what in named]
+        entry.problems += [one[:500] for one in told or [words]]
         return []
     return brought
 
 
 def _route(session: Session, job: ImportJob, one: Brought, here: WorkspaceSettings) -> None:
     """What rules make of it; without them a lead that has no owner goes to the catch-all, silently."""
-    if one.lead is None:
-        return
     if job.rules:
         cause = digest("import", str(job.id), str(one.entry.number))
         event_id = f"{cause[:8]}-{cause[8:12]}-8{cause[13:16]}-8{cause[17:20]}-{cause[20:32]}"
-        engine.react(session, one.happenings, workspace=here, event_id=event_id)
-        if one.lead.owner_id is None:
+        if one.happenings:
+            engine.react(session, one.happenings, workspace=here, event_id=event_id)
+        if one.lead is not None and one.lead.owner_id is None:
             caught = ladder.catch(session, one.lead, here)
             engine.react(session, caught, workspace=here, event_id=event_id)
+    elif one.lead is None:
+        return
     elif one.outcome is RowOutcome.CREATED and one.lead.owner_id is None and here.catch_all is not None:
         ladder.catch(session, one.lead, here)
-
-
-def _keep(
-    session: Session, job: ImportJob, rows: list[Row], found: list[Entry], brought: list[Brought]
-) -> None:
-    mark = session.scalar(select(func.max(TimelineEntry.id))) or 0
-    became = {one.entry.number: one for one in brought}
-    kept = []
-    for row, entry in zip(rows, found, strict=True):
-        one = became.get(row.number) or Brought(
-            entry, RowOutcome.FAILED, reason="; ".join(entry.problems)[:2000]
-        )
-        failed = one.outcome is RowOutcome.FAILED
-        kept.append(
-            {
-                "job_id": job.id,
-                "number": row.number,
-                "outcome": one.outcome,
-                "lead_id": one.lead.id if one.lead else None,
-                "reason": one.reason,
-                "cells": list(row.cells) if failed else None,
-                "before": one.before,
-                "entry_id": mark,
-            }
-        )
-        setattr(job, one.outcome.value, getattr(job, one.outcome.value) + 1)
-    changed = {one.lead.id for one in brought if one.lead and one.outcome is RowOutcome.UPDATED}
-    if changed:  # what an earlier row made and this one changed, is still the import's own
-        session.execute(
-            update(ImportRow)
-            .where(ImportRow.job_id == job.id, ImportRow.lead_id.in_(changed))
-            .values(entry_id=mark)
-        )
-    session.execute(insert(ImportRow), kept)

@@ -13,9 +13,8 @@ from core.errors import Permanent, PortariaError, Retry, TooEarly, Unavailable
 from core.ids import new_id
 from core.logs import logger
 from crm import attachments, messages, workspace
-from models.lead import Lead
 from models.message import Direction, Message, MessageState
-from rules import engine
+from rules import engine, subject
 from rules.order import MailFile, MailOrder
 from rules.runs import LEASE, WAITS
 from worker.outbound import smtp
@@ -88,6 +87,7 @@ def order_of(session: Session, row: Message) -> MailOrder:
         text=row.text,
         message_id=row.effect_key,
         html=row.html,
+        calendar=row.calendar,
         cc=tuple(row.cc),
         from_name=row.from_name,
         mailbox=row.mailbox,
@@ -111,10 +111,12 @@ def note_copy(session: Session, order: MailOrder) -> None:
 
 
 def _held(session: Session, claim: Claim) -> Message | None:
-    """The row, and before it its lead's: whoever reacts to what happens to a lead has that first."""
-    lead_id = session.scalar(select(Message.lead_id).where(Message.id == claim.message_id))
-    if lead_id is not None:
-        session.get(Lead, lead_id, with_for_update=True, populate_existing=True)
+    """The row, and before it what it is about: whoever reacts to what happens to that has it first."""
+    row = session.get(Message, claim.message_id)
+    if row is not None:
+        on = (row.lead_id, row.deal_id, row.contact_id)
+        first = next((place for place, row_id in enumerate(on) if row_id is not None), None)
+        subject.hold_rows(session, *(i if place == first else None for place, i in enumerate(on)))
     return session.scalars(
         select(Message)
         .where(
@@ -123,6 +125,7 @@ def _held(session: Session, claim: Claim) -> Message | None:
             Message.attempts == claim.attempt,
         )
         .with_for_update(of=Message)
+        .execution_options(populate_existing=True)
     ).one_or_none()
 
 

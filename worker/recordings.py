@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,10 +15,12 @@ from core.errors import Invalid, NotFound, Permanent, PortariaError, Retry, Unav
 from core.logs import logger
 from intake import pipeline
 from intake.calls import CallAdapter, LineSettings
+from intake.calls.line import SENT
 from intake.forms.filetypes import kind_of
 from models.call import Call
 from models.recording import Recording, RecordingState
-from models.source import Source
+from models.source import Channel, Source
+from worker import signing_in
 
 #: The most bytes of one recording: some four hours of speech.
 MOST_BYTES = 64 * 1024 * 1024
@@ -29,6 +31,7 @@ _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=6)
 _MOST_TRIES = 10
 _MOST = 200
+_YEAR = 365
 log = logger(__name__)
 
 
@@ -60,6 +63,7 @@ def fetch(recording_id: int) -> None:
             row = session.get_one(Recording, job.id)
             row.state, row.place, row.size = RecordingState.KEPT, place, len(content)
             row.kind, row.kept_at, row.due_at, row.error = kind_of(content, job.said), clock.now(), None, ""
+        _tidy(job)
 
 
 def _claim(session: Session, recording_id: int) -> _Job | None:
@@ -73,6 +77,13 @@ def _claim(session: Session, recording_id: int) -> _Job | None:
     except (Unavailable, Invalid) as error:
         row.tries, row.due_at, row.error = row.tries + 1, now + _pause(row.tries), str(error)
         return None
+    if not line.recordings:
+        row.state, row.due_at, row.error = (
+            RecordingState.FAILED,
+            None,
+            "the line keeps no recordings any more",
+        )
+        return None
     row.due_at = now + _LEASE
     row.tries += 1
     return _Job(row.id, row.said, call.id, adapter, line)
@@ -80,6 +91,8 @@ def _claim(session: Session, recording_id: int) -> _Job | None:
 
 def _content(job: _Job) -> bytes:
     """Raises Permanent, Retry or Unavailable."""
+    if job.said.startswith(SENT):
+        return _sent(job.said.removeprefix(SENT))
     how = job.adapter.recording(job.said, job.line, clock.now())
     if how is None:
         raise Permanent("the line has no way to fetch it: an address elsewhere, or no access to the provider")
@@ -87,7 +100,7 @@ def _content(job: _Job) -> bytes:
     def may(url: str) -> bool:
         return job.adapter.may_fetch(url, job.line)
 
-    headers = {**how.headers, **_signed_in(job)}
+    headers = {**how.headers, **signing_in.bearer(job.adapter, job.line)}
     content = http.download(how.url, headers, may=may, most=MOST_BYTES)
     link = job.adapter.linked(job.said, content)
     if link is not None:
@@ -100,18 +113,26 @@ def _content(job: _Job) -> bytes:
     return content
 
 
-def _signed_in(job: _Job) -> dict[str, str]:
-    """The header of an access token, for providers that want one; asked for anew each time."""
-    entry = job.adapter.sign_in(job.line)
-    if entry is None:
-        return {}
+def _tidy(job: _Job) -> None:
+    """What came with its event, and has its place now, lies nowhere else."""
+    if not job.said.startswith(SENT):
+        return
     try:
-        token = json.loads(http.ask(entry.url, dict(entry.headers), form=entry.form)).get("access_token")
-    except (ValueError, AttributeError):
-        token = None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise Retry("the provider gave no access token")
-    return {"Authorization": f"Bearer {token}"}
+        storage.delete(job.said.removeprefix(SENT))
+    except PortariaError as error:
+        log.warning("recording.not_tidied", recording=job.id, error=str(error))
+
+
+def _sent(key: str) -> bytes:
+    """A recording that came with its event. Raises Permanent for what is none, or is gone."""
+    try:
+        content = storage.get(key)
+    except NotFound as error:
+        raise Permanent(str(error)) from None
+    kind = kind_of(content, "")
+    if not kind.startswith(("audio/", "video/")):
+        raise Permanent(f"what was sent is no sound but {kind}")
+    return content
 
 
 def _failed(job: _Job, words: str, *, over: bool) -> None:
@@ -140,22 +161,37 @@ def due() -> list[int]:
 
 def forget() -> int:
     """Removes the recordings whose line keeps them no longer; says how many."""
-    done = 0
     with db.reading() as session:
-        lines = [
-            (s.id, int(s.settings.get("recording_days") or 365)) for s in session.scalars(select(Source))
-        ]
-    for source_id, days in lines:
-        before = clock.now() - timedelta(days=days)
+        lines = [(s.id, _days(session, s)) for s in session.scalars(select(Source)) if _is_line(s)]
+    return sum(_forget(source_id, clock.now() - timedelta(days=days)) for source_id, days in lines)
+
+
+def _is_line(source: Source) -> bool:
+    return source.channel is Channel.CALL
+
+
+def _days(session: Session, source: Source) -> int:
+    """For how many days, also where the line is not ready now: then as it was declared, else a year."""
+    try:
+        return pipeline.line_of(session, source)[1].recording_days
+    except (PortariaError, ValidationError):
+        said = source.settings.get("recording_days")
+        return said if isinstance(said, int) else _YEAR
+
+
+def _forget(source_id: int, before: datetime) -> int:
+    done, after = 0, 0
+    while True:
         with db.reading() as session:
             chosen = (
                 select(Recording.id, Recording.place)
                 .join(Call, Call.id == Recording.call_id)
                 .where(Call.source_id == source_id, Recording.state == RecordingState.KEPT)
-                .where(Recording.kept_at < before)
+                .where(Recording.kept_at < before, Recording.id > after)
             )
-            rows = session.execute(chosen.limit(_MOST)).all()
+            rows = session.execute(chosen.order_by(Recording.id).limit(_MOST)).all()
         for recording_id, place in rows:
+            after = recording_id
             try:
                 storage.delete(place)
             except (Unavailable, NotFound) as error:
@@ -165,4 +201,5 @@ def forget() -> int:
                 row = session.get_one(Recording, recording_id)
                 row.state, row.place, row.size = RecordingState.FORGOTTEN, "", 0
             done += 1
-    return done
+        if len(rows) < _MOST:
+            return done

@@ -13,12 +13,15 @@ from models.inbound import InboundEvent
 from models.message import Message
 from models.rule import StepRow, StepState
 from rules import runs
-from worker import dialling, line_checks, mailing, recordings, webhooks
+from worker import dialling, left_files, line_checks, mailing, recordings, subscriptions, transfers, webhooks
 
 #: Events younger than this are still on their way through the doorbell.
 _PATIENCE = timedelta(seconds=1)
-#: Rung again after so many seconds, if still waiting.
+#: Rung again after so many seconds, if nothing of its kind was done in that time.
 _AGAIN = 5.0
+#: The same while a backlog is being worked off: a ring in the queue is only late then, and rings for what is
+#: done already would stand before the next enquiry's.
+_AGAIN_IN_BACKLOG = 60.0
 _MOST = 500
 
 
@@ -26,7 +29,8 @@ class Sweeper:
     """Remembers what it rang, so that a backlog is not rung for every second."""
 
     def __init__(self) -> None:
-        self._rung: dict[queue.Wake, float] = {}
+        self._rung: dict[str, dict[str, float]] = {}
+        self._moved: dict[str, float] = {}
 
     def events(self) -> int:
         """Rings for events that wait; says for how many."""
@@ -38,7 +42,7 @@ class Sweeper:
                 .order_by(InboundEvent.retry_at)
                 .limit(_MOST)
             ).all()
-        return self._ring(queue.PROCESS_EVENT, ids)
+        return self._ring(queue.PROCESS_BACKLOG, ids)
 
     def steps(self) -> int:
         """Rings for steps that are due; says for how many."""
@@ -63,13 +67,22 @@ class Sweeper:
         """Rings for recordings that are to be fetched; says for how many."""
         return self._ring(queue.FETCH_RECORDING, recordings.due())
 
+    def left_files(self) -> int:
+        """Rings for files that are to be fetched from mail servers; says for how many."""
+        return self._ring(queue.FETCH_FILE, left_files.due())
+
     def calls(self) -> int:
-        """Rings for calls that are to be placed; says for how many."""
-        return self._ring(queue.PLACE_CALL, dialling.due())
+        """Rings for calls that are to be placed, and callers to be put through; says for how many."""
+        waiting = self._ring(queue.TRANSFER_CALL, transfers.due())
+        return waiting + self._ring(queue.PLACE_CALL, dialling.due())
 
     def lines(self) -> int:
         """Rings for lines that are to be checked; says for how many."""
         return self._ring(queue.CHECK_LINE, line_checks.due())
+
+    def subscriptions(self) -> int:
+        """Rings for lines whose webhooks are to be asked for anew; says for how many."""
+        return self._ring(queue.SUBSCRIBE, subscriptions.due())
 
     def webhooks(self) -> int:
         """Rings for webhooks that are to be delivered; says for how many."""
@@ -83,8 +96,13 @@ class Sweeper:
 
     def _ring(self, actor: str, ids: Iterable[object]) -> int:
         now = clock.monotonic()
-        self._rung = {wake: at for wake, at in self._rung.items() if now - at < _AGAIN}
-        wakes = [w for w in (queue.Wake(actor, str(i)) for i in ids) if w not in self._rung]
-        self._rung.update(dict.fromkeys(wakes, now))
-        queue.ring(wakes)
-        return len(wakes)
+        waiting = [str(i) for i in ids]
+        rung = self._rung.get(actor, {})
+        if rung.keys() - set(waiting):
+            self._moved[actor] = now
+        moving = now - self._moved.get(actor, -_AGAIN) < _AGAIN
+        patience = _AGAIN_IN_BACKLOG if moving else _AGAIN
+        due = [i for i in waiting if now - rung.get(i, -patience) >= patience]
+        self._rung[actor] = {i: rung[i] for i in waiting if i in rung} | dict.fromkeys(due, now)
+        queue.ring([queue.Wake(actor, i) for i in due])
+        return len(due)

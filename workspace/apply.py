@@ -30,7 +30,13 @@ _DOCUMENTS: tuple[tuple[str, _Document], ...] = (
     ("templates", Template),
     ("territories", Territory),
 )
-CHANNELS = {"forms": Channel.FORM, "mailboxes": Channel.EMAIL, "lines": Channel.CALL}
+CHANNELS = {
+    "forms": Channel.FORM,
+    "mailboxes": Channel.EMAIL,
+    "lines": Channel.CALL,
+    "hooks": Channel.WEBHOOK,
+    "sources": Channel.OWN,
+}
 
 
 class DryRun(Exception):

@@ -15,12 +15,13 @@ from core.errors import Invalid
 from models.source import Channel, Source
 from models.user import Team, User
 from models.workspace import Calendar, NamedList, Template, Territory, WorkspaceRow
+from rules.circles import circles
 from rules.condition import Condition
 from rules.schema import read as read_rules
 from rules.schema import said
 from rules.step import Known
-from rules.vocabulary import TRIGGERS, References, nearest
-from workspace import check_templates, crm_check
+from rules.vocabulary import OF_LEAD, References, nearest
+from workspace import check_addresses, check_templates, crm_check
 from workspace.document import Document, Path
 from workspace.schema import WorkspaceFile
 from workspace.sealing import sealed
@@ -39,6 +40,8 @@ class Checked:
     document: Document
 
 
+#: The parts that name where leads come from.
+CHANNEL_PARTS = ("forms", "mailboxes", "lines", "hooks", "sources")
 #: Settings whose values are never shown.
 _SECRETS = ("password", "auth_token", "secret", "client_secret", "refresh_token")
 
@@ -58,6 +61,7 @@ def check(session: Session, document: Document) -> Checked:
         mistakes += _references(session, file)
         mistakes += crm_check.references(session, file)
         mistakes += _policies(session, file)
+        mistakes += check_addresses.mistakes(file)
         mistakes += check_templates.mistakes(session, file)
         mistakes += _rules(session, file)
     if mistakes or file is None:
@@ -178,7 +182,7 @@ def _policies(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str
             text = getattr(policy, name)
             try:
                 if text is not None:
-                    Condition(text, TRIGGERS["manual"].variables, known)
+                    Condition(text, OF_LEAD, known)
             except Invalid as error:
                 yield ("sla", place, name), str(error)
 
@@ -215,7 +219,12 @@ def _rules(session: Session, file: WorkspaceFile) -> Iterator[tuple[Path, str]]:
         words=crm_check.words(session, file),
         sms=file.sms is not None or bool((row := session.get(WorkspaceRow, 1)) and row.sms),
     )
-    _, mistakes = read_rules(file.rules, known)
+    right, mistakes = read_rules(file.rules, known)
+    names = [rule.get("name") if isinstance(rule, dict) else None for rule in file.rules]
+    for rule, step, way in circles(right):
+        place = ("rules", names.index(rule), "do", step)
+        words = f"rule '{rule}': starts itself again without end: {way}; a 'when' or a 'once' could end it"
+        yield place, words
     for mistake in mistakes:
         name = None
         if (
@@ -250,7 +259,7 @@ def _lists(session: Session, file: WorkspaceFile) -> frozenset[str]:
 
 def _sources(session: Session, file: WorkspaceFile) -> frozenset[str]:
     """The keys of all ways in, also of those that are closed: leads that came by them are still there."""
-    named = {s.key for part in ("forms", "mailboxes", "lines") for s in getattr(file, part) or ()}
+    named = {s.key for part in CHANNEL_PARTS for s in getattr(file, part) or ()}
     return frozenset(named | set(session.scalars(select(Source.key))))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
-from crm import catalogue
+from crm import catalogue, sections
 from models.pipeline import Pipeline, Stage, StageGroup
 from models.product import Product
 from models.workspace import WorkspaceRow
@@ -104,7 +104,7 @@ def _products(
         parent = standing.get(entry.variant_of) if entry.variant_of else None
         values = {
             "name": entry.name,
-            "section": entry.section,
+            **sections.columns(session, entry.section),
             "description": entry.description,
             "unit": entry.unit,
             "prices": {code: f"{price:f}" for code, price in entry.prices.items()},
@@ -126,6 +126,7 @@ def _products(
             changes.append(Change("add", f"product {entry.sku}"))
         elif differing := _set(product, values):
             product.updated_at = clock.now()
+            differing = [name for name in differing if name != "section_id"]
             changes.append(Change("change", f"product {entry.sku}", tuple(differing)))
     left = {e.sku for e in wanted}
     for sku, product in standing.items():

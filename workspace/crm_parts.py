@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from crm import sections
 from crm.catalogue import KEY
 from models.pipeline import StageGroup
 
@@ -68,7 +69,7 @@ class ProductEntry(_Part):
 
     sku: str = Field(min_length=1, max_length=100, description="Its number in stock; unique")
     name: str = Field(min_length=1, max_length=500, description="What people call it")
-    section: str = Field("", max_length=200, description="Where it stands in the catalogue")
+    section: str = Field("", max_length=700, description="Path of its section in the catalogue: Ovens > Gas")
     description: str = Field("", max_length=10_000, description="What it is")
     unit: str = Field("", max_length=100, description="Key of a unit")
     prices: dict[str, Decimal] = Field(default_factory=dict, description="By currency: {BRL: 199.90}")
@@ -76,6 +77,11 @@ class ProductEntry(_Part):
     variant_of: str | None = Field(None, description="The number of the product that this is a variant of")
     options: dict[str, str] = Field(default_factory=dict, description="What makes the variant: {size: L}")
     image: str | None = Field(None, max_length=2000, pattern="^https?://", description="Address of a picture")
+
+    @field_validator("section")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        return sections.path_of(value)
 
 
 def _requirable(names: list[str], own: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotFound
 from models.source import Channel, Source
 from models.workspace import WorkspaceRow
+from workspace import from_afar
 from workspace.apply import apply
 from workspace.check import check
 from workspace.document import Document
@@ -33,9 +34,11 @@ def form(session: Session, key: str) -> dict[str, Any]:
 def declare(session: Session, key: str, settings: Mapping[str, Any], *, by: str) -> bool:
     """Makes the form of this key what the settings say; says whether it is new.
 
-    Raises Invalid for settings that make no sense, with the place of each mistake.
+    Raises Invalid for settings that make no sense, with the place of each mistake, and for a reference to a
+    value of the environment that does not stand there already.
     """
     standing = _held(session)
+    from_afar.check_references(session, settings)
     wanted = {"key": key, **{k: v for k, v in settings.items() if k != "key"}}
     others = [wanted if s["key"] == key else s for s in standing]
     new = all(s["key"] != key for s in standing)

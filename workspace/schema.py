@@ -15,7 +15,9 @@ from crm.catalogue import (
     CustomField,
     JunkReason,
     Numbers,
+    OwnSource,
     OwnStatus,
+    Tag,
     Tax,
     Unit,
 )
@@ -23,6 +25,7 @@ from crm.contact_points import email_address, phone_number
 from crm.workspace import WorkspaceSettings
 from intake.calls import LINES
 from intake.forms.settings import FormSettings
+from intake.hooks import HookSettings
 from intake.mailbox.settings import MailboxSettings
 from models.user import Role
 from rules.calendar import CalendarSettings
@@ -135,6 +138,8 @@ class WorkspaceFile(_Part):
     forms: list[FormSettings] | None = Field(None, description="Ways in: forms")
     mailboxes: list[MailboxSettings] | None = Field(None, description="Ways in: mailboxes")
     lines: list[LINES] | None = Field(None, description="Ways in: telephone lines")
+    hooks: list[HookSettings] | None = Field(None, description="Ways in: what other programs tell")
+    sources: list[OwnSource] | None = Field(None, description="Where leads come from that are no way in")
     templates: list[TemplateSettings] | None = Field(None, description="Texts to send")
     pipelines: list[PipelineEntry] | None = Field(None, description="The stages that deals go through")
     products: list[ProductEntry] | None = Field(None, description="What is sold")
@@ -146,6 +151,7 @@ class WorkspaceFile(_Part):
     activity_types: list[ActivityKind] | None = Field(None, description="Kinds of activity of your own")
     lead_statuses: list[OwnStatus] | None = Field(None, description="Open statuses of your own")
     fields: list[CustomField] | None = Field(None, description="Fields of your own")
+    tags: list[Tag] | None = Field(None, description="Tags that are offered")
     numbers: Numbers | None = Field(None, description="How numbers are written")
     sms: SmsSettings | None = Field(None, description="How text messages are sent")
     webhooks: list[WebhookSettings] | None = Field(None, description="Who is told what happens")

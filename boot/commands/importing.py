@@ -1,4 +1,4 @@
-"""Commands about imports: a file of leads, brought in here or by the workers."""
+"""Commands about imports: a file of leads or of what else there is, brought in here or by the workers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from boot.commands.configuration import begin
 from core import db
 from core.errors import Invalid, NotFound
 from intake import import_jobs, import_report
-from intake.import_jobs import Foresight, Order
-from models.import_job import AT_WORK, Duplicates, ImportJob, ImportState
+from intake.import_foresight import Foresight, foresee
+from intake.import_jobs import Order
+from models.import_job import AT_WORK, Duplicates, Imported, ImportJob, ImportState
 from worker import imports
 
 _COUNTS = ("created", "updated", "skipped", "failed", "removed", "restored", "kept")
@@ -24,6 +25,13 @@ _SHOWN = 10
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--what",
+    type=click.Choice([w.value for w in Imported]),
+    default="lead",
+    show_default=True,
+    help="What the rows are.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would become of the rows.")
 @click.option("--map", "mapping", multiple=True, metavar="COLUMN=TARGET", help="Say what a column becomes.")
 @click.option(
@@ -53,6 +61,7 @@ _SHOWN = 10
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_command(
     file: Path | None,
+    what: str,
     dry_run: bool,
     mapping: tuple[str, ...],
     duplicates: str,
@@ -66,7 +75,7 @@ def import_command(
     as_json: bool,
     **others: Any,
 ) -> None:
-    """Bring in a file of leads: CSV of any kind, an Excel workbook (.xlsx), or vCards.
+    """Bring in a file of leads, or of what --what says: CSV of any kind, a workbook (.xlsx), or vCards.
 
     What columns mean is told by their headers and contents; --map corrects it. TARGET is a lead's field
     (name, first_name, last_name, email, phone, company, title, message, tags, status, owner, score,
@@ -75,6 +84,7 @@ def import_command(
     \b
     Example: portaria import leads.csv --dry-run
              portaria import leads.csv --map "Mobile no.=phone" --duplicates update
+             portaria import products.csv --what product --duplicates update
              portaria import --undo 3
     """
     begin()
@@ -84,6 +94,7 @@ def import_command(
         _follow(_again(undo, resume), as_json, errors, detach)
         return
     order = Order(
+        what=Imported(what),
         duplicates=Duplicates(duplicates),
         rules=rules == "on",
         mapping=_mapping(mapping),
@@ -129,7 +140,7 @@ def _foresee(file: IO[bytes], order: Order, as_json: bool) -> None:
     told = Foresight()
     with db.reading() as session:
         understood = import_jobs.understand(session, file, order)
-        for told in import_jobs.foresee(session, file, understood):
+        for told in foresee(session, file, understood):
             _progress(f"{told.rows} rows looked at", as_json)
     _progress("", as_json)
     if as_json:
@@ -139,7 +150,9 @@ def _foresee(file: IO[bytes], order: Order, as_json: bool) -> None:
     for column in understood.columns:
         click.echo(f"  {column.header}  ->  {column.target}    {' | '.join(column.samples)}")
     for entry, becomes in told.first[:_SHOWN]:
-        words = "; ".join(entry.problems) or ", ".join([entry.name, *entry.emails, *entry.phones])
+        words = "; ".join(entry.problems) or ", ".join(
+            [entry.name or entry.own.get("title", ""), *entry.emails, *entry.phones]
+        )
         click.echo(f"  row {entry.number}: {becomes}: {words}")
     for number, words in told.problems[:_SHOWN]:
         click.echo(f"  row {number} fails: {words}")

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from boot.commands.configuration import begin
 from core import db
 from core.errors import Invalid
-from intake import calling, reconciliation
+from intake import calling, reconciliation, subscriptions
 from models.call_check import CallCheck
 from models.source import Source
 from worker import line_checks
+from worker import subscriptions as looking_after
 
 
 @click.group()
@@ -39,6 +40,8 @@ def list_(as_json: bool) -> None:
         click.echo(f"{line['key']}  {line['provider']}")
         click.echo(f"  places calls: {line['places_none_because'] or 'yes'}")
         click.echo(f"  checked: {_words(line)}")
+        if line["subscription"]:
+            click.echo(f"  subscription: {line['subscription']}")
     if not found:
         click.echo("No lines.")
 
@@ -77,6 +80,28 @@ def reconcile(key: str | None, as_json: bool) -> None:
         raise Invalid("not all lines could be checked")
 
 
+@lines.command("subscribe")
+@click.argument("key")
+def subscribe(key: str) -> None:
+    """Renew a line's subscription at its provider now, or ask for it anew.
+
+    Providers such as RingCentral send their webhooks for a limited time only.
+
+    \b
+    Example: portaria lines subscribe main
+    """
+    begin()
+    with db.unit_of_work() as session:
+        source = reconciliation.line(session, key)
+        subscriptions.ask(session, source)
+    looking_after.renew(source.id)
+    with db.reading() as session:
+        stands = subscriptions.standing(session, reconciliation.line(session, key))
+    click.echo(f"{key}: {stands.words if stands else ''}")
+    if stands is not None and stands.error:
+        raise Invalid("the subscription could not be renewed")
+
+
 def _goes_on(source_id: int) -> bool:
     """Whether the check has more pages that can be had now."""
     return source_id in line_checks.due()
@@ -84,6 +109,7 @@ def _goes_on(source_id: int) -> bool:
 
 def _told(session: Session, source: Source) -> dict[str, object]:
     row = session.get(CallCheck, source.id)
+    stands = subscriptions.standing(session, source)
     return {
         "key": source.key,
         "provider": source.settings.get("provider"),
@@ -93,6 +119,9 @@ def _told(session: Session, source: Source) -> dict[str, object]:
         "looked": row.last_looked if row else 0,
         "found": row.last_found if row else 0,
         "error": row.error if row else "",
+        "subscription": stands.words if stands else None,
+        "subscription_expires_at": stands.expires_at if stands else None,
+        "subscription_error": stands.error if stands else "",
     }
 
 

@@ -14,7 +14,7 @@ from boot.commands.configuration import begin
 from core import clock, db, queue
 from core.errors import Invalid, NotFound
 from core.settings import settings
-from intake import journal, sources
+from intake import journal, reconciliation, sources, subscriptions
 from intake.mailbox import report
 from models.alert import Alert
 from models.inbound import EventState, InboundEvent
@@ -149,6 +149,11 @@ def _looks_inside() -> list[tuple[str, str]]:
         ).all()
         states = {(Channel.EMAIL, one.key): one.trouble for one in report.of_all(session)}
         off = redelivery.disabled(session)
+        ending = {
+            (Channel.CALL, line.key): f"the subscription {stands.words}"
+            for line in reconciliation.lines(session)
+            if (stands := subscriptions.standing(session, line)) is not None and stands.error
+        }
     leads = lease is not None and lease.expires_at > now
     age = (now - waiting).total_seconds() if waiting else 0
     found = [
@@ -158,6 +163,7 @@ def _looks_inside() -> list[tuple[str, str]]:
     ]
     found += [(f"silence of {key}", words) for key, words in quiet]
     found += [(f"webhook {key}", f"is disabled: {why}") for key, why in off.items()]
+    states |= ending
     found += [(f"{s.channel.value} {s.key}", s.problem or states.get((s.channel, s.key), "")) for s in known]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import click
 from sqlalchemy import select
@@ -26,15 +27,25 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option("--role", type=_ROLES, default=Role.AGENT.value, show_default=True, help="What it may do.")
-def create(name: str, role: str) -> None:
+@click.option("--user", "for_user", help="Address of a user: it sees and changes what they do.")
+@click.option("--scope", "scopes", multiple=True, help="Only this: leads:read, deals:write, *:read.")
+@click.option("--days", type=click.IntRange(min=1, max=36500), help="It ends after so many days.")
+def create(name: str, role: str, for_user: str | None, scopes: tuple[str, ...], days: int | None) -> None:
     """Make a token and print it, once; only its hash is kept.
 
     \b
-    Example: portaria token create website --role agent
+    Example: portaria token create website --role agent --scope leads:write
     """
     begin()
     with db.unit_of_work() as session:
-        made = create_token(session, name, Role(role))
+        user = None
+        if for_user is not None:
+            chosen = select(User).where(User.email == for_user.lower(), User.active)
+            user = session.scalars(chosen).one_or_none()
+            if user is None:
+                raise NotFound(f"there is no user '{for_user}'")
+        ends = clock.now() + timedelta(days=days) if days else None
+        made = create_token(session, name, Role(role), user=user, scopes=scopes, expires_at=ends)
     click.echo(made)
 
 
@@ -55,7 +66,10 @@ def list_tokens(as_json: bool) -> None:
                 "id": row.id,
                 "name": row.name,
                 "role": row.role.value,
+                "user_id": row.user_id,
+                "scopes": row.scopes,
                 "created_at": row.created_at.isoformat(),
+                "expires_at": row.expires_at.isoformat() if row.expires_at else None,
                 "revoked_at": row.revoked_at.isoformat() if row.revoked_at else None,
             }
             for row in rows
@@ -64,6 +78,8 @@ def list_tokens(as_json: bool) -> None:
         return
     for row in rows:
         end = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else "in force"
+        if row.revoked_at is None and row.expires_at is not None:
+            end = f"ends {row.expires_at:%Y-%m-%d %H:%M}"
         click.echo(f"{row.id:>4}  {row.role.value:<9}  {row.created_at:%Y-%m-%d %H:%M}  {end}  {row.name}")
     if not rows:
         click.echo("No tokens.")

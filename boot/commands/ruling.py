@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections import Counter
 from pathlib import Path
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from boot.commands import starting
 from boot.commands.configuration import apply_file, begin
 from core import db
 from core.errors import Invalid, NotFound
-from core.ids import new_id
-from crm.happening import Happening
 from crm.workspace import load
-from models.lead import OPEN, Lead
+from models.contact import Contact
+from models.deal import Deal
+from models.lead import Lead
 from models.rule import RulesetVersion
 from models.workspace import WorkspaceRow
-from rules import engine, facts, surroundings
+from rules import storms
 from rules.backtest import as_page, as_table, backtest
-from rules.condition import Condition
 from rules.difference import difference
 from rules.explanation import explain as explain_lead
-from rules.vocabulary import TRIGGERS
+from rules.subject import Subject
 from workspace import document
 from workspace.apply import apply, tests_of
 from workspace.check import check
 
 _LONGEST = 3650
-_CHUNK = 500
 
 
 @click.group("rules")
@@ -55,21 +52,28 @@ def check_rules(file: Path) -> None:
 
 
 @rules.command("explain")
-@click.argument("lead", type=int)
+@click.argument("lead", type=int, required=False)
+@click.option("--deal", type=int, help="Of this deal instead of a lead.")
+@click.option("--contact", type=int, help="Of this contact instead of a lead.")
 @click.option("--rule", help="Only this rule.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(lead: int, rule: str | None, as_json: bool) -> None:
+def explain(lead: int | None, deal: int | None, contact: int | None, rule: str | None, as_json: bool) -> None:
     """Say why a lead went where it went: each rule, each part of its condition, each step.
 
     \b
     Example: portaria rules explain 42 --rule "Enterprise enquiries"
     """
     begin()
+    kinds: tuple[tuple[type[Subject], int | None], ...] = ((Lead, lead), (Deal, deal), (Contact, contact))
+    said = [(kind, number) for kind, number in kinds if number is not None]
+    if len(said) != 1:
+        raise Invalid("say one: a lead's number, --deal NUMBER or --contact NUMBER")
+    kind, number = said[0]
     with db.reading() as session:
-        found = explain_lead(session, lead, rule=rule)
+        found = explain_lead(session, number, of=kind, rule=rule)
         zone = load(session).zone
     if found is None:
-        raise NotFound(f"there is no lead {lead}")
+        raise NotFound(f"there is no {kind.__tablename__} {number}")
     if as_json:
         click.echo(json.dumps([e.as_data() for e in found], indent=2, default=str))
         return
@@ -77,7 +81,7 @@ def explain(lead: int, rule: str | None, as_json: bool) -> None:
         for line in entry.as_text(zone):
             click.echo(line)
     if not found:
-        click.echo("No rule was looked at for this lead.")
+        click.echo(f"No rule was looked at for this {kind.__tablename__}.")
 
 
 @rules.command("backtest")
@@ -110,60 +114,22 @@ def backtest_rules(file: Path, days: int, as_json: bool, page: Path | None) -> N
             click.echo(line)
 
 
-@rules.command("run")
-@click.argument("name")
-@click.option(
-    "--lead", "lead_ids", type=int, multiple=True, help="Number of a lead; may be said several times."
-)
-@click.option("--where", help="Condition in CEL: all open leads of which it is true.")
-@click.option("--dry-run", is_flag=True, help="Only show which leads.")
-def run_rule(name: str, lead_ids: tuple[int, ...], where: str | None, dry_run: bool) -> None:
-    """Start a rule on some leads, whatever it waits for; where its own condition is true of them.
+@rules.command("resume")
+@click.argument("rule")
+def resume(rule: str) -> None:
+    """Let a rule go on that is held back because it ran too often.
 
     \b
-    Example: portaria rules run Nurture --where 'lead.owner == null' --dry-run
+    Example: portaria rules resume "Tell the CRM"
     """
     begin()
-    if bool(lead_ids) == (where is not None):
-        raise Invalid("say which leads: --lead NUMBER, or --where CONDITION")
-    chosen = list(lead_ids) if where is None else _matching(where)
-    started, reasons = 0, Counter[str]()
-    cause = new_id()
-    with click.progressbar(chosen, label="Leads", file=sys.stderr) as leads:
-        for lead_id in leads:
-            why = "it is a dry run" if dry_run else _start(name, lead_id, cause)
-            started += why is None
-            reasons[why or ""] += 1
-    click.echo(f"{started} of {len(chosen)} leads: the rule was started.")
-    for why, number in reasons.most_common():
-        if why:
-            click.echo(f"{number}: {why}")
-
-
-def _matching(where: str) -> list[int]:
-    condition = Condition(where, TRIGGERS["manual"].variables)
-    found, last = [], 0
-    while True:
-        with db.reading() as session:
-            here = load(session)
-            wanted = (Lead.id > last, Lead.status.in_(OPEN))
-            rows = session.scalars(select(Lead).where(*wanted).order_by(Lead.id).limit(_CHUNK)).all()
-            for row in rows:
-                seen = surroundings.sight(session, row, here, facts.of(Happening("manual", row), here))
-                if condition.evaluate(seen)[0]:
-                    found.append(row.id)
-        if len(rows) < _CHUNK:
-            return found
-        last = rows[-1].id
-
-
-def _start(name: str, lead_id: int, cause: str) -> str | None:
     with db.unit_of_work() as session:
-        lead = session.get(Lead, lead_id, with_for_update=True)
-        if lead is None or lead.merged_into_id is not None:
-            return f"there is no lead {lead_id}, or it is part of another one"
-        here = load(session)
-        return engine.start(session, name, Happening("manual", lead), workspace=here, cause=cause)
+        count = storms.resume(session, rule, by="command line")
+        held = sorted({one.row.rule for one in storms.open_storms(session)})
+    if not count:
+        others = f"; held back are: {', '.join(held)}" if held else "; no rule is"
+        raise NotFound(f"'{rule}' is not held back{others}")
+    click.echo(f"It may run again, on {count} {'element' if count == 1 else 'elements'}.")
 
 
 @rules.command("versions")
@@ -249,4 +215,5 @@ def _version(session: Session, number: int) -> RulesetVersion:
     return found
 
 
+rules.add_command(starting.run_rule)
 COMMANDS = (rules,)

@@ -36,7 +36,7 @@ def preview(key: str, lead_id: int, language: str | None, html: bool, as_json: b
         lead = session.get(Lead, lead_id)
         if lead is None:
             raise NotFound(f"there is no lead {lead_id}")
-        made = letter.for_lead(session, key, lead, workspace.load(session), language=language)
+        made = letter.by_hand(session, key, lead, workspace.load(session), language=language)
     said = made.letter
     if as_json:
         told = {"language": made.language, "subject": said.subject, "text": said.text, "html": said.html}

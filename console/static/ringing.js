@@ -1,4 +1,4 @@
-// Shows calls that ring, on every page. Text from outside is only ever text: nothing here reads HTML.
+// Shows calls that ring, how a call goes that was placed from this page, and how much is to be done, on every page. Text from outside is only ever text: nothing here reads HTML.
 (function () {
   "use strict";
   const place = document.getElementById("ringing");
@@ -9,6 +9,8 @@
   const title = document.title;
   const longest = 30000;
   let wait = 500;
+  let again = 500;
+  let mark = null;
   let timer = 0;
   let busy = false;
 
@@ -76,6 +78,25 @@
     settle();
   }
 
+  function count(counters) {
+    for (const badge of document.querySelectorAll("[data-count]")) {
+      const number = counters[badge.dataset.count] || 0;
+      badge.hidden = !number;
+      badge.textContent = number > 999 ? "999+" : number;
+      badge.setAttribute("aria-label", number + " " + badge.title);
+    }
+  }
+
+  function goOn(placed) {
+    const line = document.querySelector("[data-call]");
+    const now = line && placed.find((one) => String(one.call) === line.dataset.call);
+    if (!now) return;
+    const [who, said] = line.querySelectorAll("strong, span");
+    if (who.textContent !== now.who) who.textContent = now.who;
+    if (said.textContent !== now.words) said.textContent = now.words;
+    for (const form of document.querySelectorAll("#calling [data-when]")) form.hidden = !now[form.dataset.when];
+  }
+
   async function ask() {
     clearTimeout(timer);
     if (busy) return;
@@ -84,12 +105,19 @@
     try {
       const answer = await fetch(place.dataset.url, {
         cache: "no-store", credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(10000),
+        headers: mark ? { "If-None-Match": mark } : {},
       });
       if (answer.status === 401) { show([]); return; }
-      if (!answer.ok) throw new Error(answer.status);
-      const said = await answer.json();
-      show(said.rings);
-      wait = next = said.again;
+      if (answer.status !== 304) { // else nothing is new
+        if (!answer.ok) throw new Error(answer.status);
+        const said = await answer.json();
+        show(said.rings);
+        goOn(said.placed);
+        count(said.counters);
+        again = said.again;
+        mark = answer.headers.get("ETag");
+      }
+      wait = next = again;
     } catch {
       // Whatever is wrong there, more requests would not mend it.
       wait = next = Math.min(wait * 2, longest);

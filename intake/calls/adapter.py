@@ -57,6 +57,10 @@ class CallAdapter(Adapter[L]):
         """
         return None
 
+    def carries_file(self, path: str, settings: L) -> bool:
+        """Whether what is posted here may be as large as a file: only to whom the line's secret is known."""
+        return False
+
     def kept(self, delivery: Delivery) -> Delivery:
         """The delivery as the journal keeps it: whole, but for secrets that stand in it."""
         return delivery

@@ -31,7 +31,8 @@ _KNOWN = frozenset(
         *("unsuccessful_transfer", "hungup", "ended", "voicemail_left", "comm_assets_generated"),
     )
 )
-_GAVE_UP = frozenset({"short_abandoned", "abandoned_in_ivr", "abandoned_in_classic"})
+# Who hangs up while a telephone rings ("short_abandoned", "abandoned_in_classic") is missed, as everywhere.
+_GAVE_UP = frozenset({"abandoned_in_ivr"})
 
 
 class AircallLine(LineSettings):

@@ -32,7 +32,7 @@ _ENDS = {
     "DONTCALL": CallResult.MISSED,
     "TORTURE": CallResult.MISSED,
     "BUSY": CallResult.BUSY,
-    "CANCEL": CallResult.ABANDONED,
+    "CANCEL": CallResult.MISSED,
     "FAILED": CallResult.FAILED,
     "CONGESTION": CallResult.FAILED,
     "CHANUNAVAIL": CallResult.FAILED,

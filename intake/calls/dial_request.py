@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from intake.calls.json_path import JsonPath
+from intake.json_path import JsonPath
 
 #: What may stand in the request that places a call.
 PLACES = ("agent_number", "agent_extension", "agent_email", "client_number", "line_number", "order")

@@ -29,7 +29,7 @@ _SECRETS = ("key", "token", "url_token")
 # What a flow has come to, in a Passthru.
 _CALL_TYPES = {
     "completed": CallResult.ANSWERED,
-    "client-hangup": CallResult.ABANDONED,
+    "client-hangup": CallResult.MISSED,
     "incomplete": CallResult.MISSED,
     "call-attempt": CallResult.ABANDONED,
     "voicemail": CallResult.VOICEMAIL,
@@ -41,7 +41,7 @@ _STATUSES = {
     "busy": CallResult.BUSY,
     "failed": CallResult.FAILED,
     "no-answer": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
+    "canceled": CallResult.MISSED,
 }
 
 

@@ -7,7 +7,6 @@ below, at the top or under `data`. Signature: standardwebhooks.com, the specific
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
@@ -18,8 +17,8 @@ from standardwebhooks import Webhook
 from core.errors import Ignored, Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
-from intake import signatures
-from intake.calls import json_path, reading
+from intake import json_path, signatures
+from intake.calls import reading
 from intake.calls.adapter import CallAdapter, Reply, side
 from intake.calls.connect import AskingLine, Connection, Question
 from intake.calls.dial_request import DialRequest
@@ -64,8 +63,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "caller_name": ("caller_name", "name"),
     "order": ("order", "order_token"),
 }
-# Where an HMAC stands with most senders.
-_HEADERS = ("x-signature", "x-signature-256", "x-webhook-signature", "x-hub-signature-256", "signature")
 _UNDER_WAY = frozenset(
     {"queued", "initiated", "started", "ringing", "in-progress", "in progress", "in_progress", "talking"}
 )
@@ -81,8 +78,8 @@ _ENDS = {
     "failed": CallResult.FAILED,
     "voicemail": CallResult.VOICEMAIL,
     "abandoned": CallResult.ABANDONED,
-    "canceled": CallResult.ABANDONED,
-    "cancelled": CallResult.ABANDONED,
+    "canceled": CallResult.MISSED,
+    "cancelled": CallResult.MISSED,
 }
 
 
@@ -137,14 +134,7 @@ class Generic(CallAdapter[GenericLine]):
     def verify(self, delivery: Delivery, settings: GenericLine) -> None:
         """Raises Refused unless the secret signed this body; with Standard Webhooks, lately."""
         if settings.scheme == "hmac-sha256":
-            names = (settings.header.lower(),) if settings.header else _HEADERS
-            found = next((delivery.headers[name] for name in names if delivery.headers.get(name)), "")
-            given = found.removeprefix("sha256=")
-            expected = signatures.hmac_sha256(settings.secret, delivery.body, form="hex")
-            if hmac.compare_digest(given.lower().encode("utf-8", "replace"), expected.encode()):
-                return
-            # Some write the same in base64.
-            signatures.same(given, signatures.hmac_sha256(settings.secret, delivery.body, form="base64"))
+            signatures.plain_hmac(delivery.headers, delivery.body, settings.secret, header=settings.header)
             return
         signatures.standard_webhooks(delivery.headers, delivery.body, settings.secret, delivery.received_at)
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from crm.contact_points import phone_number
 from intake.adapter import SourceSettings
 
+#: What stands before the storage's key of a recording that came with its event.
+SENT = "sent:"
 Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
 
 

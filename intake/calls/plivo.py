@@ -36,8 +36,8 @@ _STATUSES = {
     "failed": CallResult.FAILED,
     "timeout": CallResult.MISSED,
     "no-answer": CallResult.MISSED,
-    "cancel": CallResult.ABANDONED,
-    "canceled": CallResult.ABANDONED,
+    "cancel": CallResult.MISSED,
+    "canceled": CallResult.MISSED,
 }
 _DIALLED = {**_STATUSES, "failed": CallResult.MISSED}
 

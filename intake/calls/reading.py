@@ -18,6 +18,8 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 _MOST_FIELDS = 300
 _CALL_ID = re.compile(r"[A-Za-z0-9_.:@=+/-]{1,200}")
+# What makes a number be shown in another order than it is dialled (Unicode's bidirectional controls).
+_TURNING = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 # Withheld callers, also as the digits that spell ANONYMOUS, UNAVAILABLE, UNKNOWN, BLOCKED, RESTRICTED
 # on a keypad; the first of them looks like a number in Lesotho.
 _WITHHELD = frozenset(
@@ -96,7 +98,7 @@ def text(value: object, longest: int = 100) -> str | None:
     """One line of it; None for nothing."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return None
-    return clean(str(value)).strip()[:longest] or None
+    return clean(str(value)).translate(_TURNING).strip()[:longest] or None
 
 
 def is_withheld(caller: str | None) -> bool:

@@ -3,13 +3,15 @@
 Fields: developers.ringcentral.com, 'Telephony session events' and 'Creating webhooks'. The address is tried
 with a `Validation-Token`; events carry the subscription's `Verification-Token`, and nothing is signed. All
 parties of a call share `telephonySessionId`; a later `sequence` may come first. The end says only whether it
-was missed. Recordings: 'Call recordings' and 'JWT authentication flow'; they need a bearer token.
+was missed; of several telephones that ring, each is a party, and the call is over with the last of them.
+Recordings: 'Call recordings' and 'JWT authentication flow'; they need a bearer token.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr
@@ -30,6 +32,12 @@ _SIGN_IN = "https://platform.ringcentral.com/restapi/oauth/token"
 _MEDIA = "https://media.ringcentral.com"
 _BY_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _KNOWN = {"setup", "proceeding", "answered", "disconnected", "voicemail"}
+# Whoever is in one of these is in the call, though they tell nothing of it.
+_HERE = (_KNOWN - {"disconnected"}) | {"hold", "parked"}
+_MOST_PARTIES = 50
+#: All calls of the account.
+_SESSIONS = "/restapi/v1.0/account/~/telephony/sessions"
+EventFilter = Annotated[str, Field(pattern=r"^/restapi/v1\.0/[A-Za-z0-9_~/.?=&-]{1,200}$")]
 
 
 class RingCentralLine(LineSettings):
@@ -38,14 +46,22 @@ class RingCentralLine(LineSettings):
     provider: Literal["ringcentral"]
     verification_token: SecretStr = Field(min_length=1, description="The subscription's verification token")
     client_id: str | None = Field(
-        None, pattern="^[A-Za-z0-9_-]{1,100}$", description="The application that fetches recordings"
+        None,
+        pattern="^[A-Za-z0-9_-]{1,100}$",
+        description="The application that fetches recordings and looks after the subscription",
     )
     client_secret: SecretStr | None = Field(None, min_length=1, description="The application's secret")
     jwt: SecretStr | None = Field(None, min_length=1, description="The JWT credential it signs in with")
+    event_filters: list[EventFilter] = Field(
+        [_SESSIONS],
+        min_length=1,
+        max_length=20,
+        description="What it subscribes to; default: the sessions of the whole account",
+    )
 
 
 class RingCentral(CallAdapter[RingCentralLine]):
-    """One notification is one JSON object; of its parties, the one that has changed."""
+    """One notification is one JSON object; it tells of one party, or of several."""
 
     name = "ringcentral"
     settings = RingCentralLine
@@ -89,38 +105,51 @@ class RingCentral(CallAdapter[RingCentralLine]):
     def parse(self, delivery: Delivery, settings: RingCentralLine) -> CallUpdate:
         """What the notification says. Raises Unreadable without an id, Ignored for other statuses."""
         body = reading.inner(reading.document(delivery.body), "body")
-        parties = reading.inner(body or {}, "parties")
-        party: Any = parties[0] if isinstance(parties, list) and parties else None
-        if not isinstance(body, dict) or not isinstance(party, dict):
+        told = reading.inner(body or {}, "parties")
+        parties = [p for p in told[:_MOST_PARTIES] if isinstance(p, dict)] if isinstance(told, list) else []
+        if not isinstance(body, dict) or not parties:
             raise Ignored("a notification without a party")
-        status = str(reading.inner(party, "status", "code") or "")
-        kind = status.lower()
-        if kind not in _KNOWN:
+        known = [party for party in parties if _kind(party) in _KNOWN]
+        if not known:
+            status = str(reading.inner(parties[0], "status", "code") or "")
             raise Ignored(f"a status that is not known: '{clean(status)[:40]}'")
-        at = reading.moment(body.get("eventTime"))
-        direction = side(party.get("direction"))
-        caller = reading.inner(party, "from", "phoneNumber")
-        answered, over = kind == "answered", kind == "disconnected"
-        return CallUpdate(
-            call_id=reading.call_id(body.get("telephonySessionId")),
-            event=f"party:{kind}:{reading.text(party.get('id')) or ''}",
-            occurred_at=at,
-            sequence=reading.seconds(body.get("sequence")),
-            direction=direction,
-            from_number=reading.number(caller),
-            to_number=reading.number(reading.inner(party, "to", "phoneNumber")),
-            result=_result(kind, direction, party.get("missedCall") is True),
-            final=over,
-            started_at=reading.moment(body.get("creationTime")),
-            answered_at=at if answered else None,
-            ended_at=at if over else None,
-            recording_id=_recording(party),
-            answered_by=reading.text(reading.inner(party, "to", "name"))
-            if answered and direction == "inbound"
-            else None,
-            caller_name=reading.text(reading.inner(party, "from", "name")),
-            withheld=direction == "inbound" and reading.is_withheld(reading.text(caller)),
-        )
+        goes_on = any(_kind(party) in _HERE for party in parties)
+        first, *others = (_of_party(body, party, goes_on) for party in known)
+        return replace(first, also=tuple(others))
+
+
+def _kind(party: dict[str, Any]) -> str:
+    return str(reading.inner(party, "status", "code") or "").lower()
+
+
+def _of_party(body: dict[str, Any], party: dict[str, Any], goes_on: bool) -> CallUpdate:
+    """What is said of one; `goes_on`: whether the notification names another who is still in the call."""
+    kind, at = _kind(party), reading.moment(body.get("eventTime"))
+    direction = side(party.get("direction"))
+    caller = reading.inner(party, "from", "phoneNumber")
+    answered, left = kind == "answered", kind == "disconnected"
+    # Of a telephone that stopped ringing while others go on, nothing follows for the call.
+    over = left and not goes_on
+    return CallUpdate(
+        call_id=reading.call_id(body.get("telephonySessionId")),
+        event=f"party:{kind}:{reading.text(party.get('id')) or ''}",
+        occurred_at=at,
+        sequence=reading.seconds(body.get("sequence")),
+        direction=direction,
+        from_number=reading.number(caller),
+        to_number=reading.number(reading.inner(party, "to", "phoneNumber")),
+        result=None if left and not over else _result(kind, direction, party.get("missedCall") is True),
+        final=over,
+        started_at=reading.moment(body.get("creationTime")),
+        answered_at=at if answered else None,
+        ended_at=at if over else None,
+        recording_id=_recording(party),
+        answered_by=reading.text(reading.inner(party, "to", "name"))
+        if answered and direction == "inbound"
+        else None,
+        caller_name=reading.text(reading.inner(party, "from", "name")),
+        withheld=direction == "inbound" and reading.is_withheld(reading.text(caller)),
+    )
 
 
 def _result(kind: str, direction: str | None, missed: bool) -> CallResult | None:

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, SecretStr, field_validator
 
-from core.errors import Ignored
+from core.errors import Ignored, Unreadable
 from core.ids import digest
 from crm.submission import CallUpdate
 from intake import signatures
@@ -121,6 +121,7 @@ class Telnyx(CallAdapter[TelnyxLine]):
                 event=f"recording:{own or ''}",
                 occurred_at=at,
                 recording_url=self.recording_url(url, settings),
+                message=True,
                 # The address is good for ten minutes; with a key, a fresh one is asked for by the id.
                 recording_id=reading.text(said.get("recording_id")) if settings.api_key else None,
             )
@@ -129,15 +130,33 @@ class Telnyx(CallAdapter[TelnyxLine]):
         by_numbers = side_by_numbers(said.get("from"), said.get("to"), settings)
         found = _progress(group, leg, kind, at, said, by_numbers)
         order, part = order_of(said.get("client_state"))
-        return found if order is None else _of_order(found, said, order, part)
+        if order is not None:
+            return _of_order(found, said, order, part)
+        return _put_through(found, said, delivery)
 
     def asks(self, delivery: Delivery, settings: TelnyxLine) -> Question | None:
-        """A call that comes to a TeXML application, or a Dial of its that nobody answered."""
-        return dial.asks(delivery, settings) if _is_form(delivery) else None
+        """A call that comes in, or the end of a telephone that was rung for it and that nobody answered."""
+        if _is_form(delivery):
+            return dial.asks(delivery, settings)
+        if settings.connect is None or settings.api_key is None:
+            return None
+        try:
+            data = reading.inner(_document(delivery), "data") or {}
+            said = reading.inner(data, "payload")
+            group = reading.call_id(reading.inner(said or {}, "call_session_id"))
+        except Unreadable:
+            return None
+        state = said.get("client_state")
+        if reading.inner(data, "event_type") == "call.hangup" and put_through_of(state)[1] == "first":
+            return Question(group, missed=True) if _unanswered(said) else None
+        if reading.inner(data, "event_type") != "call.initiated" or order_of(state)[0] is not None:
+            return None
+        incoming = side(said.get("direction")) == "inbound" and said.get("call_control_id")
+        return Question(group, reading.number(said.get("from"))) if incoming else None
 
     def connecting(self, delivery: Delivery, settings: TelnyxLine, connection: Connection) -> Reply:
-        """A Dial in TeXML."""
-        return dial.connecting(delivery, settings, connection)
+        """A Dial in TeXML; to Call Control nothing, which is told by a command afterwards."""
+        return dial.connecting(delivery, settings, connection) if _is_form(delivery) else Reply()
 
     def answer(self, delivery: Delivery, settings: TelnyxLine) -> Reply:
         """TeXML that does nothing to a TeXML application; nothing to Call Control."""
@@ -215,6 +234,34 @@ def _of_order(found: CallUpdate, said: dict[str, Any], order: str, part: str) ->
     )
 
 
+def _put_through(found: CallUpdate, said: dict[str, Any], delivery: Delivery) -> CallUpdate:
+    """An event of a caller who is put through by commands: about whose connection the next one is."""
+    caller, part = put_through_of(said.get("client_state"))
+    if Connection.of(delivery.facts) is not None:
+        return replace(found, handle=caller or reading.text(said.get("call_control_id"), 500))
+    if part == "fallback" and found.final and _unanswered(said):
+        # The caller's connection stays as it is, and nobody is left to be rung.
+        return replace(found, asks="hangup", handle=caller)
+    return found
+
+
+def _unanswered(said: dict[str, Any]) -> bool:
+    """Whether a telephone rang and was not answered, while the caller waited on."""
+    return str(said.get("hangup_cause") or "") not in ("normal_clearing", "originator_cancel", "time_limit")
+
+
+def put_through_state(caller: str, part: str) -> str:
+    """What Telnyx says back of a telephone that is rung for this caller: `first`, or `fallback`."""
+    return base64.b64encode(json.dumps({"caller": caller, "part": part}).encode()).decode()
+
+
+def put_through_of(state: object) -> tuple[str | None, str]:
+    """The caller's connection and which telephone it is; None for what we never wrote."""
+    said = _state(state)
+    caller = reading.text(said.get("caller"), 500)
+    return caller, str(said.get("part")) if caller else ""
+
+
 def client_state(order: str, part: Literal["agent", "client"]) -> str:
     """What Telnyx says back with each event of a connection of a call that we placed."""
     return base64.b64encode(json.dumps({"order": order, "part": part}).encode()).decode()
@@ -222,12 +269,17 @@ def client_state(order: str, part: Literal["agent", "client"]) -> str:
 
 def order_of(state: object) -> tuple[str | None, str]:
     """The token of the order and whose connection it is; None for what we never wrote."""
+    said = _state(state)
+    order = reading.text(said.get("order"))
+    return order, str(said.get("part")) if order else ""
+
+
+def _state(state: object) -> dict[str, Any]:
     try:
         said = json.loads(base64.b64decode(str(state or ""), validate=True))
-    except ValueError:
-        return None, ""
-    order = reading.text(said.get("order")) if isinstance(said, dict) else None
-    return order, str(said.get("part")) if order else ""
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _document(delivery: Delivery) -> dict[str, Any]:

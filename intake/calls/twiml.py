@@ -32,7 +32,7 @@ _STATUSES = {
     "busy": CallResult.BUSY,
     "failed": CallResult.FAILED,
     "no-answer": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
+    "canceled": CallResult.MISSED,
 }
 _DIALLED = {
     "completed": CallResult.ANSWERED,
@@ -40,7 +40,7 @@ _DIALLED = {
     "busy": CallResult.BUSY,
     "no-answer": CallResult.MISSED,
     "failed": CallResult.MISSED,
-    "canceled": CallResult.ABANDONED,
+    "canceled": CallResult.MISSED,
 }
 # What became of who waited in a queue.
 _QUEUED = {

@@ -30,7 +30,7 @@ _STATUSES = {
     "answered": None,
     "completed": CallResult.ANSWERED,
     "busy": CallResult.BUSY,
-    "cancelled": CallResult.ABANDONED,
+    "cancelled": CallResult.MISSED,
     "unanswered": CallResult.MISSED,
     "timeout": CallResult.MISSED,
     "rejected": CallResult.MISSED,
@@ -79,6 +79,7 @@ class Vonage(CallAdapter[VonageLine]):
                 event=f"recording:{reading.text(said.get('recording_uuid')) or ''}",
                 occurred_at=at,
                 recording_url=self.recording_url(said["recording_url"], settings),
+                message=True,
             )
         if status not in _STATUSES:
             raise Ignored(f"a status that is not known: '{clean(status)[:40]}'")

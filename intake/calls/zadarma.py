@@ -44,7 +44,7 @@ _SIGNED = {
 _DISPOSITIONS = {
     "answered": CallResult.ANSWERED,
     "busy": CallResult.BUSY,
-    "cancel": CallResult.ABANDONED,
+    "cancel": CallResult.MISSED,
     "no answer": CallResult.MISSED,
 }
 
@@ -93,9 +93,8 @@ class Zadarma(CallAdapter[ZadarmaLine]):
             raise Ignored(f"a notification that is not known: '{clean(kind)[:40]}'")
         call_id = reading.call_id(said.get("pbx_call_id"))
         if kind == "NOTIFY_RECORD":
-            return CallUpdate(
-                call_id=call_id, event=kind, recording_id=reading.text(said.get("call_id_with_rec"))
-            )
+            own = reading.text(said.get("call_id_with_rec"))
+            return CallUpdate(call_id=call_id, event=kind, recording_id=own, message=True)
         out = kind.startswith("NOTIFY_OUT")
         over = kind in ("NOTIFY_END", "NOTIFY_OUT_END")
         caller = said.get("internal" if out else "caller_id")
@@ -123,6 +122,7 @@ class Zadarma(CallAdapter[ZadarmaLine]):
             recording_id=reading.text(said.get("call_id_with_rec"))
             if said.get("is_recorded") == "1"
             else None,
+            message=said.get("is_recorded") == "1",
             answered_by=reading.text(by) if answered and not out else None,
             withheld=not out and "caller_id" in said and reading.is_withheld(caller),
         )

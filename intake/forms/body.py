@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -56,8 +56,9 @@ class Posted:
 
     def fingerprint(self) -> str:
         """The same for the same content, whatever its encoding and multipart boundary."""
-        named = sorted((n, [str(v) for v in vs]) for n, vs in self.values.items())
-        return digest(repr(named), *(part for f in self.files for part in (f.field, f.name, f.content)))
+        # What separates them is in no name and no value: both are free of control characters.
+        named = "\x01".join(["\x00".join((n, *map(str, vs))) for n, vs in sorted(self.values.items())])
+        return digest(named, *(part for f in self.files for part in (f.field, f.name, f.content)))
 
 
 def read(body: bytes, content_type: str) -> Posted:
@@ -93,11 +94,12 @@ def _urlencoded(body: bytes, charset: str) -> Posted:
         text = body.decode(_codec(charset), errors="replace")
     if text.count("&") >= MOST_FIELDS:
         raise _malformed(f"more than {MOST_FIELDS} fields")
-    pairs = list(_pairs(text, _codec(charset)))
-    told = next((v for n, v in pairs if n == "_charset_"), "")
-    if told and _codec(told) != _codec(charset):
+    codec = _codec(charset)
+    pairs = list(_pairs(text, codec))
+    told = next((v for n, v in pairs if n == "_charset_"), "") if "_charset_" in text else ""
+    if told and _codec(told) != codec:
         return _urlencoded(body, told)
-    return Posted(_grouped(iter(pairs)))
+    return Posted(_grouped(pairs))
 
 
 def _pairs(text: str, codec: str) -> Iterator[tuple[str, str]]:
@@ -138,7 +140,7 @@ def _multipart(body: bytes, content_type: str) -> Posted:
                 Upload(clean(name), clean(file.filename or "")[:255], clean(file.content_type or ""), content)
             )
     pairs = MultiDict(fields).items(multi=True)
-    return Posted(_grouped(iter(pairs)), tuple(uploads))
+    return Posted(_grouped(pairs), tuple(uploads))
 
 
 def _json(body: bytes) -> Posted:
@@ -151,7 +153,7 @@ def _json(body: bytes) -> Posted:
     pairs = list(_flat(document, "", 0))
     if len(pairs) > MOST_FIELDS:
         raise _malformed(f"more than {MOST_FIELDS} fields")
-    return Posted(_grouped(iter(pairs)))
+    return Posted(_grouped(pairs))
 
 
 def _flat(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -170,9 +172,10 @@ def _flat(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _grouped(pairs: Iterator[tuple[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    grouped: dict[str, list[Any]] = {}
+def _grouped(pairs: Iterable[tuple[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    grouped: dict[str, tuple[Any, ...]] = {}
     for name, value in pairs:
         kept = clean(value) if isinstance(value, str) else value
-        grouped.setdefault(clean(name)[:200].removesuffix("[]"), []).append(kept)
-    return {name: tuple(values) for name, values in grouped.items()}
+        name = clean(name)[:200].removesuffix("[]")
+        grouped[name] = (*grouped[name], kept) if name in grouped else (kept,)
+    return grouped

@@ -232,6 +232,8 @@ def _arrival(page: str) -> dict[str, str]:
 
 def one_of(values: tuple[Any, ...]) -> Any:
     """Several values of one name as one: numbers and flags stay, texts are put after each other."""
+    if len(values) == 1:
+        return "" if values[0] is None else values[0]
     filled = [v for v in dict.fromkeys(values) if v not in ("", None)]
     if len(filled) == 1:
         return filled[0]

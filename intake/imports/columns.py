@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,8 +20,35 @@ FIELD = "fields."
 #: What a column may become, beside `fields.NAME` for a custom field and `-` for nothing.
 TARGETS = (
     "name", "first_name", "last_name", "email", "phone", "company", "title", "message", "tags", "status",
-    "owner", "score", "created_at", "consent", *sorted(names.ATTRIBUTION),
+    "source", "reason", "owner", "score", "created_at", "consent", *sorted(names.ATTRIBUTION),
 )  # fmt: skip
+_MADE = ("tags", "owner")
+_TARGETS: Mapping[str, Sequence[str]] = {
+    "lead": TARGETS,
+    "contact": ("name", "first_name", "last_name", "email", "phone", "company", "position", *_MADE),
+    "company": (
+        "name", "domain", "email", "phone", "street", "city", "region", "postal_code", "country", *_MADE,
+    ),
+    "deal": (
+        "title", "number", "pipeline", "stage", "reason", "amount", "currency", "expected_close", "email",
+        "company", *_MADE,
+    ),
+    "product": (
+        "name", "sku", "section", "description", "unit", "price", "tax_rate", "tax_included", "active",
+        "variant_of",
+    ),
+}  # fmt: skip
+#: What must be told of each; one of a line is enough.
+_NEEDED = {
+    "lead": {"name", "first_name", "last_name", "email", "phone"},
+    "contact": {"name", "first_name", "last_name", "email", "phone"},
+    "company": {"name"},
+    "deal": {"title"},
+    "product": {"name"},
+}
+#: What a column becomes only if all that stands in it is known here.
+_WORDS = ("status", "source", "reason")
+_PRICE = re.compile(r"price(\.[A-Z]{3})?")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,10})?")
 _DIALLED = re.compile(r"\+?[\d\s().\-/]{7,24}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\d\d?[./-]\d{4}")
@@ -57,8 +85,20 @@ class Column(BaseModel):
     samples: list[str] = []
 
 
-def understand(rows: Sequence[Row]) -> tuple[list[Column], bool]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the workspace knows: its custom fields by what their headers may say, and its words for statuses,
+    sources and reasons; all folded (see `headers.folded`)."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def understand(
+    rows: Sequence[Row], what: str = "lead", known: Known | None = None
+) -> tuple[list[Column], bool]:
     """The columns by the beginning of a file, and whether its first row is a header."""
+    known = known or Known()
     headed = not _is_data(rows[0])
     width = max(len(row.cells) for row in rows)
     headers = [_text(c) for c in rows[0].cells] if headed else []
@@ -68,7 +108,7 @@ def understand(rows: Sequence[Row]) -> tuple[list[Column], bool]:
     taken: set[str] = set()
     for place, header in enumerate(headers):
         values = [v for row in under if (v := _text(row.cells[place] if place < len(row.cells) else None))]
-        target = _target(header, values, taken)
+        target = _target(header, values, taken, what, known)
         taken.add(target)
         numeric = bool(values) and all(_NUMBER.fullmatch(v) for v in values)
         samples = [one_line(v)[:100] for v in dict.fromkeys(values)][:_SAMPLES]
@@ -77,7 +117,7 @@ def understand(rows: Sequence[Row]) -> tuple[list[Column], bool]:
     return found, headed
 
 
-def corrected(columns: Sequence[Column], given: Mapping[str, str]) -> list[Column]:
+def corrected(columns: Sequence[Column], given: Mapping[str, str], what: str = "lead") -> list[Column]:
     """The columns with what somebody says of them: by header, or by number from 1.
 
     Raises Invalid for a column that is not there and for a target that means nothing.
@@ -90,7 +130,7 @@ def corrected(columns: Sequence[Column], given: Mapping[str, str]) -> list[Colum
             places = [int(name) - 1]
         if not places:
             wrong[name] = "there is no such column"
-        elif not _is_target(target):
+        elif not _is_target(target, what):
             wrong[name] = f"'{target[:60]}' is nothing that a column can become"
         changed |= dict.fromkeys(places, target)
     if wrong:
@@ -99,38 +139,58 @@ def corrected(columns: Sequence[Column], given: Mapping[str, str]) -> list[Colum
     return [c.model_copy(update={"target": changed.get(i, c.target)}) for i, c in enumerate(columns)]
 
 
-def check(columns: Sequence[Column]) -> None:
-    """Raises Invalid where no column says who somebody is."""
-    if not {"name", "first_name", "last_name", "email", "phone"} & {c.target for c in columns}:
+def check(columns: Sequence[Column], what: str = "lead") -> None:
+    """Raises Invalid where no column says who somebody is, or what something is called."""
+    needed = _NEEDED[what]
+    if not needed & {c.target for c in columns}:
         named = ", ".join(f"'{c.header[:40]}'" for c in columns[:8])
+        if len(needed) == 1:
+            raise Invalid(f"no column is the {next(iter(needed))} of a {what}: there are {named}")
         raise Invalid(f"no column is a name, an e-mail address or a telephone number: there are {named}")
 
 
-def _is_target(target: str) -> bool:
-    if target.startswith(FIELD):
+def targets(what: str) -> Sequence[str]:
+    """What a column may become where the rows are `what`."""
+    return _TARGETS[what]
+
+
+def _is_target(target: str, what: str) -> bool:
+    if what == "product" and _PRICE.fullmatch(target):
+        return True
+    if target.startswith(FIELD) and what != "product":
         return bool(_PLAIN.fullmatch(target.removeprefix(FIELD)))
-    return target in TARGETS or target == IGNORED
+    return target in _TARGETS[what] or target == IGNORED
 
 
-def _target(header: str, values: Sequence[str], taken: set[str]) -> str:
-    found = _by_header(header)
-    if found == "status" and any(headers.status_of(v) is None for v in values):
+def _target(header: str, values: Sequence[str], taken: set[str], what: str, known: Known) -> str:
+    found = _by_header(header, what)
+    if found in _WORDS and what == "lead" and not all(_is_word(found, v, known) for v in values):
         found = None  # a state may be one of the United States
-    if found is None or found == "name":
+    declared = known.fields.get(headers.folded(header.strip()))
+    if declared is not None and (found is None or found not in _TARGETS[what]) and declared not in taken:
+        return declared
+    if (found is None or found == "name") and what != "product":
         # A column of addresses may be headed 'Contact'.
         found = _by_content(header, values) or found
+    if found is not None and found != IGNORED and not _is_target(found, what):
+        found = None
     if found is not None and (found in ("email", "phone", "tags", "message", IGNORED) or found not in taken):
         return found
     if not values and not header:
         return IGNORED
-    return _free(header, taken)
+    return IGNORED if what == "product" else _free(header, taken)
 
 
-def _by_header(header: str) -> str | None:
+def _is_word(target: str, text: str, known: Known) -> bool:
+    own = headers.folded(text.strip()) in known.words.get(target, frozenset())
+    return own or (target == "status" and headers.status_of(text) is not None)
+
+
+def _by_header(header: str, what: str) -> str | None:
     written = header.strip()
-    if _is_target(written) and written != IGNORED:
+    if _is_target(written, what) and written != IGNORED:
         return written
-    return headers.meaning(written)
+    return headers.meaning_of(what, written)
 
 
 def _by_content(header: str, values: Sequence[str]) -> str | None:

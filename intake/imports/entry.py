@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm.contact_points import email_address, phone_number
 from crm.entry import LONGEST, Entry
+from crm.written import Custom, moment
 from intake.forms import names
 from intake.imports.columns import FIELD, IGNORED, Column
 from intake.imports.headers import status_of
@@ -22,20 +22,25 @@ _MOST_TAGS = 50
 _YES = frozenset({"yes", "true", "1", "y", "x", "sim", "si", "sí", "ja", "oui"})
 _NO = frozenset({"no", "false", "0", "n", "não", "nao", "nein", "non", ""})
 _NUMBERS = re.compile(r"\s*(?:[;,\n]|\s/\s)\s*")
-_DAY = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 # A spreadsheet's way to say 'this is text', and how our own exports keep it from being a formula.
 _QUOTED = re.compile(r"^'(?=[=+\-@\t\r\s])")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the file comes from: how its numbers are dialled, and its clocks go."""
+    """Where the file comes from: how its numbers are dialled, its clocks go and its days are written."""
 
     country: str
     zone: ZoneInfo
+    locale: str = ""
+
+    @property
+    def custom(self) -> Custom:
+        """How days are written there."""
+        return Custom.of(self.zone, locale=self.locale, country=self.country)
 
 
-def read(row: Row, columns: Sequence[Column], place: Place) -> Entry:
+def read(row: Row, columns: Sequence[Column], place: Place, what: str = "lead") -> Entry:
     """What the row says; with a problem it is not to be brought in."""
     entry = Entry(row.number)
     if row.problem:
@@ -47,7 +52,11 @@ def read(row: Row, columns: Sequence[Column], place: Place) -> Entry:
     for column, cell in zip(columns, row.cells, strict=False):
         if column.target != IGNORED and cell not in (None, "", []):
             _put(entry, column, cell, place)
-    if not (entry.emails or entry.phones or entry.name or entry.problems):
+    if what in ("company", "deal", "product"):
+        called = "title" if what == "deal" else "name"
+        if not entry.own.get(called) and not entry.problems:
+            entry.problems.append(f"there is no {called} in it")
+    elif not (entry.emails or entry.phones or entry.name or entry.problems):
         entry.problems.append("there is no name, no e-mail address and no telephone number in it")
     return entry
 
@@ -77,9 +86,8 @@ def _put(entry: Entry, column: Column, cell: Cell, place: Place) -> None:
             kept = [t for tag in tags if (t := one_line(tag)[:100])]
             entry.tags = list(dict.fromkeys([*entry.tags, *kept]))[:_MOST_TAGS]
         case "status":
-            entry.status = status_of(text)
-            if entry.status is None:
-                _wrong(entry, column, text, "no status: it is new, in_progress or junk")
+            # Whether it is one of the workspace's own is found by who knows the workspace.
+            entry.status, entry.status_word = status_of(text), one_line(text)[:100]
         case "owner":
             entry.owner = text[:320]
         case "score":
@@ -88,7 +96,7 @@ def _put(entry: Entry, column: Column, cell: Cell, place: Place) -> None:
             else:
                 _wrong(entry, column, text, "no whole number")
         case "created_at":
-            entry.created_at = _moment(text, place)
+            entry.created_at = moment(text, place.custom)
             if entry.created_at is None:
                 _wrong(entry, column, text, "no day or moment that can be understood: write 2026-01-31 09:00")
         case "consent":
@@ -98,6 +106,10 @@ def _put(entry: Entry, column: Column, cell: Cell, place: Place) -> None:
                 _wrong(entry, column, text, "neither yes nor no")
         case target if target in names.ATTRIBUTION:
             entry.attribution[target] = text[:2000]
+        case target if not target.startswith(FIELD):
+            if len(text) > _LONGEST_VALUE:
+                entry.problems.append(f"{column.header}: is longer than {_LONGEST_VALUE} characters")
+            entry.own.setdefault(target, clean(text)[:_LONGEST_VALUE])
         case target:
             if len(text) > _LONGEST_VALUE:
                 entry.problems.append(f"{column.header}: is longer than {_LONGEST_VALUE} characters")
@@ -140,25 +152,3 @@ def _value(cell: Cell, text: str, column: Column) -> Any:
         return float(text) if "." in text else int(text)
     except ValueError:
         return text
-
-
-def _moment(text: str, place: Place) -> datetime | None:
-    if (day := _DAY.fullmatch(text)) is not None:
-        first, second, year, hour, minute, seconds = (int(p or 0) for p in day.groups())
-        # In the United States the month comes first; elsewhere the day, unless it cannot.
-        month_first = (place.country == "US" and first <= 12) or second > 12
-        month, of_month = (first, second) if month_first else (second, first)
-        parts = (year, month, of_month, hour, minute, seconds)
-        try:
-            found = datetime(*parts, tzinfo=place.zone)
-        except ValueError:
-            return None
-    else:
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-    try:
-        return (found if found.tzinfo else found.replace(tzinfo=place.zone)).astimezone(UTC)
-    except OverflowError:
-        return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from core.errors import Quarantined, Unreadable
-from crm.mail_facts import Automatic, Bounce, MailFacts, OutOfOffice
-from crm.submission import Submission
+from crm.mail_facts import Automatic, Bounce, InvitationAnswer, MailFacts, OutOfOffice, Told
+from crm.submission import LeftFile, Submission
 from intake.adapter import Adapter
 from intake.delivery import Delivery
 from intake.errand import TRIES, Errand, MessagePlace
@@ -17,7 +18,10 @@ from intake.mailbox.message import MailMessage, read
 from intake.mailbox.ours import Ours
 from intake.mailbox.settings import MailboxSettings
 from intake.mailbox.verdict import Verdict
+from intake.text import one_line
 from models.source import Channel
+
+_MOST_LEFT = 50
 
 
 class Mailbox(Adapter[MailboxSettings]):
@@ -43,7 +47,7 @@ class Mailbox(Adapter[MailboxSettings]):
         place = MessagePlace(settings.key, facts["folder"], facts["uidvalidity"], facts["uid"])
         return Errand(message=place, patience=5)
 
-    def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Bounce | OutOfOffice:
+    def parse(self, delivery: Delivery, settings: MailboxSettings) -> Submission | Told:
         """What somebody asks, or what a machine says of a mail of ours.
 
         Raises Unreadable, or Quarantined with the reason for what is most likely no enquiry.
@@ -76,7 +80,10 @@ def _understood(mail: MailMessage, settings: MailboxSettings, ours: Ours) -> tup
         empty = Verdict(Automatic.NOTICE, f"the mapping '{called}' is for it, but finds nothing in it")
         return enquiry.of_person(mail, mail.sender, settings.country), empty
     from_us = ours.includes(mail.sender.address)
-    if from_us and (found := enquiry.passed_on(mail, ours, settings.country)) is not None:
+    if (
+        from_us
+        and (found := enquiry.passed_on(mail, ours, settings.country, settings.notifications)) is not None
+    ):
         return found, None
     likely = verdict.likely(mail, ours.domains)
     answered = enquiry.answer_to(mail, ours)
@@ -95,9 +102,7 @@ def _understood(mail: MailMessage, settings: MailboxSettings, ours: Ours) -> tup
     return written, likely
 
 
-def _of_machine(
-    delivery: Delivery, settings: MailboxSettings, mail: MailMessage, machine: Verdict
-) -> Bounce | OutOfOffice:
+def _of_machine(delivery: Delivery, settings: MailboxSettings, mail: MailMessage, machine: Verdict) -> Told:
     """What a machine tells of our own mails. Raises Quarantined for what tells nothing of them."""
     found = enquiry.of_person(mail, mail.sender, settings.country)
     submission = _submission(delivery, settings, mail, found, machine.automatic)
@@ -122,6 +127,18 @@ def _of_machine(
             original_message_id=mail.in_reply_to or next(iter(mail.references[-1:]), ""),
             text=facts.text,
         )
+    told = mail.invitation
+    if facts is not None and machine.automatic is Automatic.CALENDAR and told is not None and told.attendee:
+        return InvitationAnswer(
+            mail=facts,
+            uid=told.uid,
+            sequence=told.sequence,
+            attendee=told.attendee,
+            answer=told.answer if told.method == "REPLY" else "",
+            comment=told.comment,
+            reason=machine.reason,
+            submission=submission,
+        )
     raise Quarantined(machine.reason, submission)
 
 
@@ -133,13 +150,18 @@ def _submission(
     automatic: Automatic | None,
 ) -> Submission:
     facts = _facts(mail, settings, automatic)
+    left = tuple(_left(delivery, settings, mail.message_id))
+    # Of what was left only the headers are here, which read as an empty file.
+    files = [f for f in found.files if f.content or not left]
+    named = [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments if a.size or not left]
     extra: dict[str, Any] = {
         "message_id": mail.message_id,
         "date": mail.date.isoformat() if mail.date else None,
         "to": [a.address for a in mail.to],
         "cc": [a.address for a in mail.cc],
         "reply_to": facts.reply_to.address if facts.reply_to else "",
-        "attachments": [f"{a.name} ({a.content_type}, {a.size} bytes)" for a in mail.attachments],
+        "attachments": named + [f"{f.name or f.content_type} (left on the mail server)" for f in left],
+        "authentication": facts.authentication.words if facts.authentication else None,
         "closed": containers.kind(mail),
         "truncated": delivery.facts.get("truncated"),
         **found.extra,
@@ -155,10 +177,28 @@ def _submission(
         message=found.message,
         fields=found.fields,
         extra={name: value for name, value in extra.items() if value},
-        files=found.files,
+        files=tuple(files),
+        left=left,
         mail=facts,
         found=found.found,
     )
+
+
+def _left(delivery: Delivery, settings: MailboxSettings, message_id: str) -> Iterator[LeftFile]:
+    """What of a large mail was not fetched with it."""
+    facts = delivery.facts
+    for one in facts.get("left", ())[:_MOST_LEFT]:
+        place = {
+            "mailbox": settings.key,
+            "folder": facts.get("folder"),
+            "uidvalidity": facts.get("uidvalidity"),
+            "uid": facts.get("uid"),
+            "part": one["part"],
+            "encoding": one.get("encoding", ""),
+            "message_id": message_id,
+            "message_size": facts.get("size"),
+        }
+        yield LeftFile(one_line(one["name"])[:200], one["content_type"], one["size"], place)
 
 
 def _facts(mail: MailMessage, settings: MailboxSettings, automatic: Automatic | None) -> MailFacts:

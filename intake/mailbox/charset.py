@@ -40,7 +40,7 @@ def _known(charset: str | None) -> str | None:
         if codec is None or codec.name in _NO_CHARSET:
             return None
         name = _MEANT.get(codec.name, codec.name)
-        b"".decode(name)  # some codecs are not from bytes to text
+        b"    ".decode(name, "replace")  # some codecs are not from bytes to text; of nothing they say nothing
     except (LookupError, ValueError):
         return None
     return name

@@ -178,7 +178,7 @@ class Connection:
         messages = fetching.fetch(self.server, uids, self._sizes, service().max_mail_bytes)
         self._listen()
         missing = set(uids) - {m.uid for m in messages}
-        if missing and (withheld := self._standing(sorted(missing))):
+        if missing and (withheld := self.standing(sorted(missing))):
             raise IMAPClientError(f"the server does not give the message with UID {withheld[0]}")
         return messages
 
@@ -205,7 +205,8 @@ class Connection:
         """Ends waiting, so that something can be asked."""
         self._stop_idling()
 
-    def _standing(self, uids: list[int]) -> list[int]:
+    def standing(self, uids: list[int]) -> list[int]:
+        """Which of these are still in the folder."""
         self.server.noop()  # lets the server tell which are gone
         standing = set(self.server.search(["UID", ",".join(map(str, uids))]))
         self._listen()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crm.mail_facts import MailAddress
@@ -59,24 +59,41 @@ def of_person(mail: MailMessage, person: MailAddress, country: str | None, by: s
     )
 
 
-def passed_on(mail: MailMessage, ours: Ours, country: str | None) -> Enquiry | None:
-    """Of a stranger's mail that one of ours has forwarded; None where nothing of the kind is in it."""
+def passed_on(
+    mail: MailMessage, ours: Ours, country: str | None, notifications: Iterable[Notification] = ()
+) -> Enquiry | None:
+    """Of a stranger's mail that one of ours has forwarded; None where nothing of the kind is in it.
+
+    Of a portal's or a form's mail that was forwarded it is whom that tells of.
+    """
     says_so = markers.passed_on(mail.subject)
     # A colleague who answers somebody, and has us read it, quotes them: that is no forwarding.
     if not says_so and _REPLIES.match(mail.subject):
         return None
-    if not says_so and not mail.inner and not any(map(markers.opens_forward, mail.text.split("\n")[:500])):
-        return None
     found = forwarded.original(mail, ours.includes)
     if found is None:
         return None
-    apart = quotes.split(found.text)
+    marked = says_so or mail.inner or any(map(markers.opens_forward, mail.text.split("\n")[:500]))
+    # Outlook only repeats the header, above an answer as well: that goes to whom it answers.
+    recipients = {address.lower() for address in mail.recipients}
+    if not marked and (not found.sender.address or found.sender.address.lower() in recipients):
+        return None
     note = quotes.split(found.note).text
+    extra = {"forwarded_by": mail.sender.address, "forwarding_note": note[:20_000]}
+    inside = replace(
+        mail, sender=found.sender, subject=found.subject, text=found.text, html="", reply_to=(), headers={}
+    )
+    mapping = next((n for n in notifications if n.fits(inside)), None)
+    if mapping is not None or is_nobody(found.sender.address):
+        of_form = told(inside, ours, mapping)
+        if of_form is not None:
+            return replace(of_form, extra={**of_form.extra, **extra})
+    apart = quotes.split(found.text)
     return Enquiry(
         person=found.sender,
         title=(found.subject or _PREFIX.sub("", mail.subject))[:300],
         message=apart.text,
-        extra={"forwarded_by": mail.sender.address, "forwarding_note": note[:20_000]},
+        extra=extra,
         files=_files(found.attachments or mail.attachments, mail.html),
         found=signature.found(apart.text, apart.signature, name=found.sender.name, country=country),
         by="forwarded",

@@ -11,12 +11,16 @@ from typing import Any
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from intake.delivery import Delivery
+from intake.mailbox import parts
 from intake.mailbox.wire import Client
+from intake.text import one_line
 
 #: Of a message that is too large: so much of its headers and of each text, and so many of its parts.
 _MOST_TEXT = 2_000_000
 _MOST_PARTS = 50
 _DEEPEST = 20
+#: A part is asked for in pieces, so that a server that lies about its size fills nobody's memory.
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,22 @@ def headers(server: Client, uid: int, most: int) -> bytes:
     return body[:most] if isinstance(body, bytes) else b""
 
 
+def part(server: Client, uid: int, number: str, most: int) -> bytearray | None:
+    """One part as it is encoded, piece by piece: None where there is none, ValueError beyond `most` bytes."""
+    held = bytearray()
+    while True:
+        item = f"BODY.PEEK[{number}]<{len(held)}.{_PIECE}>"
+        found = server.fetch([uid], [item]).get(uid, {})
+        pieces = [v for k, v in found.items() if k.startswith(b"BODY[") and isinstance(v, bytes)]
+        if not pieces:
+            return held or None
+        held += pieces[0]
+        if len(held) > most:
+            raise ValueError(f"it has more than {most} bytes")
+        if len(pieces[0]) < _PIECE:
+            return held
+
+
 def _facts(uid: int, data: Mapping[bytes, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {"uid": uid}
     if isinstance(date := data.get(b"INTERNALDATE"), datetime):
@@ -124,14 +144,15 @@ def _leaf(
 ) -> bytes:
     kind = f"{_word(structure[0])}/{_word(structure[1])}"
     disposition, given = _disposition(structure)
-    name = given.get("filename") or _parameters(structure[2]).get("name", "")
+    name = parts.named(given, _parameters(structure[2]))
     if kind in ("text/plain", "text/html") and disposition != "attachment" and not name:
         item = f"BODY.PEEK[{section}]<0.{_MOST_TEXT}>"
         found = server.fetch([uid], [item]).get(uid, {})
         texts = [v for k, v in found.items() if k.startswith(b"BODY[") and isinstance(v, bytes)]
         return texts[0] if texts else b""
     size = structure[6] if isinstance(structure[6], int) else 0
-    left.append({"part": number, "name": name[:255], "content_type": kind[:100], "size": size})
+    told = {"part": number, "name": name[:255], "content_type": kind[:100], "size": size}
+    left.append({**told, "encoding": _word(structure[5])[:20]})
     return b""
 
 
@@ -163,7 +184,8 @@ def _pairs(given: Any) -> Iterator[tuple[str, str]]:
 
 
 def _word(value: Any) -> str:
-    return value.decode("ascii", "replace").lower() if isinstance(value, bytes) else ""
+    # A server may put anything into a literal, also what no database takes.
+    return one_line(value.decode("ascii", "replace")).lower() if isinstance(value, bytes) else ""
 
 
 def _head(body: bytes) -> bytes:

@@ -35,15 +35,19 @@ from intake.mailbox.troubles import Troubles, words
 _LONGEST_WAIT = 30.0
 #: How often a quiet folder notes that it is being watched.
 _SEEN_SECONDS = 60.0
+#: How often it looks whether its folder is still the one of that name.
+_SAME_SECONDS = 30.0
 _MOST_KNOWN = 5000
+#: More messages than these do not come at one moment: they have waited on the server.
+_MOST_AT_ONCE = 10
 log = logger(__name__)
 
 
 class Notes(Protocol):
     """Where a folder's watcher says how it stands, and hears what is wanted of it."""
 
-    def say(self, folder: str, state: str, error: str = "") -> None:
-        """Notes it, as far as the database can be reached."""
+    def say(self, folder: str, state: str, error: str = "") -> bool:
+        """Notes it; False where the database cannot be reached."""
 
     def reconciliation_asked(self) -> datetime | None:
         """When it was asked for last."""
@@ -85,12 +89,14 @@ class FolderWatcher:
             except (IMAP4.error, OSError, Unavailable) as error:
                 self._over.wait(self._interrupted(error))
             except Exception as error:  # a thread that ends would end the folder, and nobody would see it
+                wait = self._interrupted(error)  # noted before a long traceback is written
                 log.exception("mailbox.failed", mailbox=self.settings.key, folder=self.folder)
-                self._over.wait(self._interrupted(error))
+                self._over.wait(wait)
 
     def _interrupted(self, error: Exception) -> float:
         self._failures += 1
-        wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
+        # Bounded first: an outage of some hours is more failures than a float has powers of two.
+        wait = min(2.0 ** min(self._failures - 1, 10), _LONGEST_WAIT) * random.uniform(0.7, 1.0)  # noqa: S311
         said = words(error)
         log.warning(
             "mailbox.interrupted",
@@ -105,7 +111,8 @@ class FolderWatcher:
     def _watch(self) -> None:
         with Connection(self.settings, self.folder, self._token) as server:
             place = self._settled(server)
-            looked, noted = float("-inf"), clock.monotonic()
+            looked, opened = float("-inf"), clock.monotonic()
+            noted = opened
             if not self._failures:
                 self._notes.say(self.folder, desk.WATCHING)
             self._act(server, place)
@@ -113,13 +120,17 @@ class FolderWatcher:
                 if not self.right.held():
                     raise LeaseLost("another host has taken over")
                 now = clock.monotonic()
+                if now - opened >= _SAME_SECONDS:
+                    opened = now
+                    self._still_the_same(server, place)
                 if server.told or now - looked >= self.settings.poll_seconds:
                     server.told, looked = False, now
                     place = self._read(server, place)
                     if self.settings.after:
                         self._act(server, place)
-                if self._failures or now - noted > _SEEN_SECONDS:
-                    self._notes.say(self.folder, desk.WATCHING)
+                if (self._failures or now - noted > _SEEN_SECONDS) and self._notes.say(
+                    self.folder, desk.WATCHING
+                ):
                     self._failures, noted = 0, now
                 self._reconcile(server, place)
                 until_next = max(0.0, looked + self.settings.poll_seconds - clock.monotonic())
@@ -145,15 +156,20 @@ class FolderWatcher:
     def _read(self, server: Connection, place: Position) -> Position:
         """Journals what is new, in order."""
         for uids in server.news(place, self._known):
-            place, _ = self.take(server, place, uids)
+            place, _ = self.take(server, place, uids, late=len(uids) > _MOST_AT_ONCE)
             if self._over.is_set():
                 return place
         if place.last_uid < place.history_uid:  # what was there before us, and does not count, is passed
             place = self._store(place, [], up_to=place.history_uid)[0]
         return place
 
-    def take(self, server: Connection, place: Position, uids: list[int]) -> tuple[Position, int]:
-        """Journals these; says where we are then, and how many were new to the journal."""
+    def take(
+        self, server: Connection, place: Position, uids: list[int], *, late: bool
+    ) -> tuple[Position, int]:
+        """Journals these; says where we are then, and how many were new to the journal.
+
+        `late` ones let go before them whatever comes just now.
+        """
         new = 0
         with self._troubles.noted(uids):
             near = self._troubles.near(uids)
@@ -161,7 +177,7 @@ class FolderWatcher:
         for group in groups:
             with self._troubles.noted(group):
                 messages = self._fetched(server, group)
-            place, made = self._store(place, messages)
+            place, made = self._store(place, messages, late=late)
             new += made
             if self._over.is_set():
                 break
@@ -176,11 +192,13 @@ class FolderWatcher:
         log.error("mailbox.message_set_aside", mailbox=self.settings.key, uid=uids[0], error=trouble)
         return [Fetched(uids[0], head, {"uid": uids[0], "fetch_error": trouble})]
 
-    def _store(self, place: Position, messages: list[Fetched], up_to: int = 0) -> tuple[Position, int]:
+    def _store(
+        self, place: Position, messages: list[Fetched], *, up_to: int = 0, late: bool = False
+    ) -> tuple[Position, int]:
         if not messages and not up_to:
             return place, 0
         moved = replace(place, last_uid=max(place.last_uid, up_to, *(m.uid for m in messages)))
-        entries = [self._entry(place, message) for message in messages]
+        entries = [self._entry(place, message, late) for message in messages]
         with db.unit_of_work() as session:
             row = position.row_of(session, self.source_id, self.folder)
             moved_by_another = (row.uidvalidity, row.last_uid) != (place.space, place.last_uid)
@@ -202,13 +220,13 @@ class FolderWatcher:
             (ACCEPTED if receipt.new else REPEATED).labels("email").inc()
         return moved, sum(receipt.new for receipt in receipts)
 
-    def _entry(self, place: Position, message: Fetched) -> journal.Entry:
+    def _entry(self, place: Position, message: Fetched, late: bool) -> journal.Entry:
         delivery = message.delivery(self.folder, place.uidvalidity, clock.now())
         if "fetch_error" in message.facts or not message.body:
             key = f"refused:{self.folder}:{place.uidvalidity}:{message.uid}"
-            return journal.Entry(self.source_id, Mailbox.name, key, delivery)
+            return journal.Entry(self.source_id, Mailbox.name, key, delivery, late=late)
         key, again = fingerprint(message.body), older(message.body)
-        return journal.Entry(self.source_id, Mailbox.name, key, delivery, again=again)
+        return journal.Entry(self.source_id, Mailbox.name, key, delivery, again=again, late=late)
 
     def _act(self, server: Connection, place: Position) -> None:
         """Does with what is journalled what the workspace wants; what is refused is tried again later."""
@@ -230,20 +248,25 @@ class FolderWatcher:
         with db.unit_of_work(durable=False) as session:
             position.done(session, self.source_id, place, uids)
 
+    def _still_the_same(self, server: Connection, place: Position) -> None:
+        """Opens the folder anew: a connection may stay with one that was renamed, and hear nothing of another
+        that was made in its place."""
+        if server.open().uidvalidity != place.uidvalidity:
+            raise IMAPClientAbortError("the folder has another UIDVALIDITY")  # begins anew, from its start
+
     def _reconcile(self, server: Connection, place: Position) -> None:
         """Where it was asked for: compares what the server holds with the journal, fetches the rest."""
         asked = self._notes.reconciliation_asked()
         if asked is None or (self._reconciled_at is not None and self._reconciled_at >= asked):
             return
-        if server.open().uidvalidity != place.uidvalidity:
-            raise IMAPClientAbortError("the folder has another UIDVALIDITY")  # begins anew, from its start
+        self._still_the_same(server, place)
         with db.reading() as session:
             known = position.known(session, self.source_id, place)
         found = reconciliation.compare(server, place, known)
         missed, failed = 0, 0
         for uid in sorted(found.missing):
             try:
-                missed += self.take(server, place, [uid])[1]
+                missed += self.take(server, place, [uid], late=True)[1]
             except IMAPClientAbortError:
                 raise
             except IMAPClientError:

@@ -18,7 +18,9 @@ _ESCAPED = {"n": "\n", "N": "\n", ",": ",", ";": ";", "\\": "\\"}
 class Invitation:
     """The first event. `method` is what the mail wants: REQUEST, REPLY, CANCEL, COUNTER …, '' if it says not.
 
-    Times are written as they are for people, with their zone's name. `answer` is of a reply: ACCEPTED …
+    Times are written as they are for people, with their zone's name. Of a reply (RFC 5546 section 3.2.3) are
+    `answer` (ACCEPTED, DECLINED, TENTATIVE …), the `attendee`'s address who gives it, and their `comment`.
+    `uid` is by what calendars know the event, `sequence` which of its versions is meant.
     """
 
     method: str
@@ -29,6 +31,10 @@ class Invitation:
     organizer: str
     description: str
     answer: str = ""
+    attendee: str = ""
+    comment: str = ""
+    uid: str = ""
+    sequence: int = 0
 
     @property
     def is_answer(self) -> bool:
@@ -77,6 +83,10 @@ def read(text: str) -> Invitation | None:
         organizer=_person(*values.get("ORGANIZER", ("", ""))),
         description=_said(values, "DESCRIPTION").strip()[:20_000],
         answer=_parameter(values.get("ATTENDEE", ("", ""))[0], "PARTSTAT").upper(),
+        attendee=first_in(values.get("ATTENDEE", ("", ""))[1]),
+        comment=_said(values, "COMMENT").strip()[:2000],
+        uid=one_line(_said(values, "UID"))[:300],
+        sequence=_number(_said(values, "SEQUENCE")),
     )
 
 
@@ -87,6 +97,11 @@ def _unfolded(text: str) -> list[str]:
 def _said(values: dict[str, tuple[str, str]], name: str) -> str:
     value = values.get(name, ("", ""))[1]
     return clean(re.sub(r"\\([nN,;\\])", lambda found: _ESCAPED[found[1]], value))
+
+
+def _number(text: str) -> int:
+    told = text.strip()
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else 0
 
 
 def _parameter(parameters: str, name: str) -> str:

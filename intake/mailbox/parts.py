@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email import policy
 from email.errors import MessageError
 from email.message import Message
+from email.utils import quote
 
 from core.errors import Unreadable
 from intake.mailbox import charset
@@ -125,6 +126,22 @@ def _parameters(probe: Message) -> dict[str, str]:
     except BROKEN:
         return {}
     return {str(k).lower(): one_line(str(v))[:200] for k, v in found[1:20]}
+
+
+def named(disposition: Mapping[str, str], content_type: Mapping[str, str]) -> str:
+    """The name that a part gives itself by the parameters of these headers (RFC 2183, RFC 2231), or ''."""
+    probe = Message()
+    probe["Content-Disposition"] = _written("attachment", disposition)
+    probe["Content-Type"] = _written("application/octet-stream", content_type)
+    return _filename(probe)
+
+
+def _written(value: str, parameters: Mapping[str, str]) -> str:
+    quoted = [
+        f"{name}={text}" if name.endswith("*") else f'{name}="{quote(text)}"'
+        for name, text in parameters.items()
+    ]
+    return one_line("; ".join([value, *quoted]))
 
 
 def _filename(probe: Message) -> str:

@@ -36,10 +36,15 @@ class SmtpSettings(BaseModel):
     )
     username: str | None = Field(None, max_length=255, description="Who signs in; nobody if left out")
     password: SecretStr = Field(SecretStr(""), description="Password")
+    oauth: bool = Field(
+        False, description="Sign in by the mailbox's `oauth` (XOAUTH2), as its `username` if left out here"
+    )
     from_: str | None = Field(
         None, alias="from", description="Address that mail is from; the mailbox's username if left out"
     )
-    rate: str | None = Field(None, description="At most so much, such as 100 per hour; what is more waits")
+    rate: str | None = Field(
+        None, description="At most so much, such as 100 per hour, by all workers together; what is more waits"
+    )
 
     @field_validator("host", "username")
     @classmethod
@@ -163,6 +168,11 @@ class MailboxSettings(SourceSettings):
     def _one_way_in(self) -> Self:
         if (self.password is None) == (self.oauth is None):
             raise ValueError("needs either a password or oauth")
+        if self.smtp is not None and self.smtp.oauth:
+            if self.oauth is None:
+                raise ValueError("smtp.oauth needs the mailbox's own oauth")
+            if self.smtp.password.get_secret_value():
+                raise ValueError("smtp needs either a password or oauth")
         if self.target in self.watched:
             raise ValueError(f"'{self.target}' is watched itself: messages cannot be moved there")
         return self

@@ -10,6 +10,8 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from imapclient.exceptions import IMAPClientAbortError, LoginError
@@ -24,10 +26,16 @@ from models.mailbox import WatchedMailbox
 
 _GOOGLE = ("https://oauth2.googleapis.com/token", None)
 _MICROSOFT = "https://login.microsoftonline.com/{}/oauth2/v2.0/token"
-_MICROSOFT_SCOPES = {
-    True: "https://outlook.office.com/IMAP.AccessAsUser.All offline_access",
-    False: "https://outlook.office365.com/.default",
-}
+_MICROSOFT_APPLICATION = "https://outlook.office365.com/.default"
+
+
+class Purpose(StrEnum):
+    """What a token is for, by the scope that Microsoft wants asked for; Google's one scope is for both."""
+
+    IMAP = "https://outlook.office.com/IMAP.AccessAsUser.All offline_access"
+    SMTP = "https://outlook.office.com/SMTP.Send offline_access"
+
+
 #: 'Refresh tokens in the Microsoft identity platform': 90 days, anew with each that is handed out.
 _MICROSOFT_TERM = timedelta(days=90)
 _EARLY = timedelta(minutes=5)
@@ -49,9 +57,10 @@ log = logger(__name__)
 class Tokens:
     """The tokens of one mailbox, shared by all its connections."""
 
-    def __init__(self, source_id: int, oauth: OAuth) -> None:
+    def __init__(self, source_id: int, oauth: OAuth, purpose: Purpose = Purpose.IMAP) -> None:
         self._source_id = source_id
         self._oauth = oauth
+        self._purpose = purpose
         self._lock = threading.Lock()
         self._access = ""
         self._until = datetime.min.replace(tzinfo=UTC)
@@ -76,7 +85,13 @@ class Tokens:
 
     def _renew(self, now: datetime) -> None:
         refresh = self._refresh_token()
-        answer = _ask(self._oauth, refresh)
+        try:
+            answer = _ask(self._oauth, refresh, self._purpose)
+        except LoginError:
+            # Another process may have been handed a new one meanwhile, which ended this one.
+            if refresh == (refresh := self._refresh_token()):
+                raise
+            answer = _ask(self._oauth, refresh, self._purpose)
         token = answer.get("access_token")
         if not isinstance(token, str) or not token or any(ord(c) < 33 or ord(c) > 126 for c in token):
             raise IMAPClientAbortError("the token endpoint answered without an access token")
@@ -124,7 +139,13 @@ class Tokens:
         return min(ends, default=None)
 
 
-def _ask(oauth: OAuth, refresh: str | None) -> dict[str, Any]:
+@lru_cache(maxsize=100)
+def for_sending(source_id: int, oauth: OAuth) -> Tokens:
+    """Those with which a mailbox's mail is sent; kept by this process."""
+    return Tokens(source_id, oauth, Purpose.SMTP)
+
+
+def _ask(oauth: OAuth, refresh: str | None, purpose: Purpose) -> dict[str, Any]:
     form = {"client_id": oauth.client_id, "grant_type": "client_credentials"}
     if refresh is not None:
         form |= {"grant_type": "refresh_token", "refresh_token": refresh}
@@ -133,7 +154,7 @@ def _ask(oauth: OAuth, refresh: str | None) -> dict[str, Any]:
     url, scope = oauth.token_url, oauth.scope
     if oauth.provider == "microsoft":
         url = url or _MICROSOFT.format(oauth.tenant)
-        scope = scope or _MICROSOFT_SCOPES[refresh is not None]
+        scope = scope or (purpose.value if refresh is not None else _MICROSOFT_APPLICATION)
     elif oauth.provider == "google":
         url = url or _GOOGLE[0]
     if scope:

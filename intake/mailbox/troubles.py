@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from imapclient.exceptions import IMAPClientAbortError, ProtocolError
 
+from intake.text import one_line
+
 #: What the end of a connection looks like. All of IMAPClient's errors are imaplib's by another name.
 BROKEN = (IMAPClientAbortError, OSError)
 #: A message that is refused so often, or that ended so many connections, is set aside, visible as failed.
@@ -25,7 +27,7 @@ def words(error: Exception) -> str:
     if isinstance(error, ProtocolError):
         return "the server's answer cannot be understood"
     said = _QUOTATION.sub(r"\1", str(error)[:2000])
-    return (_BYTES.sub(r"\2", said) or type(error).__name__)[:300]
+    return one_line(_BYTES.sub(r"\2", said) or type(error).__name__)[:300]
 
 
 class Troubles:

@@ -143,11 +143,11 @@ class Watcher:
         """When it was asked for last."""
         return self._asked
 
-    def say(self, folder: str, state: str, error: str = "") -> None:
-        """Notes how a folder stands, and the mailbox with it."""
-        self._note(folder, state, error)
+    def say(self, folder: str, state: str, error: str = "") -> bool:
+        """Notes how a folder stands, and the mailbox with it; False where it could not be noted."""
+        return self._note(folder, state, error)
 
-    def _note(self, folder: str, state: str, error: str) -> None:
+    def _note(self, folder: str, state: str, error: str) -> bool:
         with self._noting:
             self._states[folder] = (state, error)
             worst = min(self._states.items(), key=lambda s: (s[1][0] == desk.WATCHING, s[1][1] == ""))
@@ -162,6 +162,8 @@ class Watcher:
                 desk.note(session, self.source.id, *of_all)
         except (Unavailable, SQLAlchemyError) as failed:
             log.warning("mailbox.state_not_noted", mailbox=self.source.key, error=str(failed))
+            return False
+        return True
 
 
 def watch_all(stop: threading.Event) -> None:

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.rows import flush_any
+from crm.element import person_id_of
 from crm.workspace import WorkspaceSettings
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
 from models.user import Team, TeamMember, User
 from models.workspace import Calendar
+from rules.assignment.gift import Gift, lead_id_of
 from rules.calendar import BusinessCalendar
+
+_MEMBERS = (
+    select(User, Team.calendar)
+    .join(TeamMember, TeamMember.user_id == User.id)
+    .join(Team, Team.id == TeamMember.team_id)
+    .where(Team.key == bindparam("key"), Team.active)
+    .order_by(TeamMember.position)
+    .execution_options(populate_existing=True, autoflush=False)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +48,8 @@ def of_team(
     load: str | None = None,
 ) -> list[Candidate]:
     """The team's members in the order of their turns."""
-    members = session.execute(
-        select(User, Team.calendar)
-        .join(TeamMember, TeamMember.user_id == User.id)
-        .join(Team, Team.id == TeamMember.team_id)
-        .where(Team.key == team_key, Team.active)
-        .order_by(TeamMember.position)
-        .execution_options(populate_existing=True)
-    ).all()
+    flush_any(session, User, Team, TeamMember)
+    members = session.execute(_MEMBERS, {"key": team_key}).all()
     return _judged(session, [(row.User, row.calendar) for row in members], here, skill=skill, load=load)
 
 
@@ -53,15 +59,15 @@ def of_user(session: Session, user: User, here: WorkspaceSettings) -> Candidate:
     return Candidate(user, 0, why_not or absent(user, clock.now().astimezone(here.zone).date()))
 
 
-def sticky(session: Session, lead: Lead, here: WorkspaceSettings) -> Candidate | None:
+def sticky(session: Session, gift: Gift, here: WorkspaceSettings) -> Candidate | None:
     """Whoever had the person's last lead before this one; None where there was none."""
-    user = session.scalars(
-        select(User)
-        .join(Lead, Lead.owner_id == User.id)
-        .where(Lead.person_id == lead.person_id, Lead.id != lead.id)
-        .order_by(Lead.id.desc())
-        .limit(1)
-    ).first()
+    person_id, lead_id = person_id_of(gift), lead_id_of(gift)
+    if person_id is None:
+        return None
+    chosen = select(User).join(Lead, Lead.owner_id == User.id).where(Lead.person_id == person_id)
+    if lead_id is not None:
+        chosen = chosen.where(Lead.id != lead_id)
+    user = session.scalars(chosen.order_by(Lead.id.desc()).limit(1)).first()
     return _judged(session, [(user, None)], here)[0] if user is not None else None
 
 

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Invalid
 from core.logs import logger
-from crm import leads, timeline
+from crm import leads, owners, timeline
 from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
+from models.contact import Contact
+from models.deal import Deal
 from models.lead import OPEN, Lead
 from models.offer import Offer, OfferState
 from models.user import User
@@ -44,6 +46,27 @@ def give(
     lead.wish = None
     happened = leads.assign(session, lead, choice.user, actor=actor, why=choice.why)
     return f"Assigned to {choice.user.name}: {choice.why}", happened
+
+
+def give_other(
+    session: Session, element: Deal | Contact, wish: Wish, here: WorkspaceSettings, *, actor: str
+) -> str:
+    """Gives a deal or a contact as wished, else, where nobody has it, to the catch-all.
+
+    It does not wait for anybody: whoever has it keeps it. Answers with what was done, in words. Raises
+    Invalid where nobody can have it and nobody has it, and where what the wish names is not there.
+    """
+    choice = choose(session, element, wish, here)
+    if choice.user is None and element.owner is None and (to := here.catch_all) is not None:
+        caught = choose(session, element, Wish(user=to) if "@" in to else Wish(team=to), here)
+        choice = Choice(caught.user, f"{choice.why}; {caught.why}")
+    if choice.user is None:
+        if element.owner is None:
+            raise Invalid(f"nobody can have it now: {choice.why}")
+        return f"{element.owner.name} keeps it: {choice.why}"
+    if not owners.give(session, element, choice.user, actor=actor, why=choice.why):
+        return f"{choice.user.name} had it: {choice.why}"
+    return f"Assigned to {choice.user.name}: {choice.why}"
 
 
 def catch(session: Session, lead: Lead, here: WorkspaceSettings) -> list[Happening]:

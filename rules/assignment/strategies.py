@@ -8,22 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.errors import Invalid
+from core.rows import flush_any
 from crm.workspace import WorkspaceSettings
-from models.lead import Lead
 from models.rule import Rotation
 from models.user import User
 from models.workspace import Territory
 from rules import facts
 from rules.assignment import candidates
 from rules.assignment.candidates import Candidate
+from rules.assignment.gift import Gift, facts_of
 from rules.assignment.wish import Wish
+
+_TURNS = cast(Table, Rotation.__table__)
+# On the connection: it is on every enquiry's way.
+_HELD = select(_TURNS).where(_TURNS.c.key == bindparam("this")).with_for_update()
+_MOVED = (
+    update(_TURNS)
+    .where(_TURNS.c.key == bindparam("this"))
+    .values(last_user_id=bindparam("last"), credits=bindparam("owed"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,8 @@ class Choice:
     why: str
 
 
-def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
-    """The first person of the wish, or of what it says `otherwise`, who can have the lead now.
+def choose(session: Session, gift: Gift, wish: Wish, here: WorkspaceSettings) -> Choice:
+    """The first person of the wish, or of what it says `otherwise`, who can have it now.
 
     Raises Invalid where what it names is not there any more.
     """
@@ -49,7 +59,7 @@ def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) ->
         if one.offer is not None:
             continue  # is not chosen but asked
         try:
-            found = _one(session, lead, one, here)
+            found = _one(session, gift, one, here)
         except Invalid as error:
             if one.otherwise is None:
                 raise
@@ -60,21 +70,21 @@ def choose(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) ->
     return Choice(None, "; ".join(passed))
 
 
-def _one(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
-    if wish.sticky and (known := candidates.sticky(session, lead, here)) is not None:
+def _one(session: Session, gift: Gift, wish: Wish, here: WorkspaceSettings) -> Choice:
+    if wish.sticky and (known := candidates.sticky(session, gift, here)) is not None:
         if known.why_not is None:
             return Choice(known.user, f"{known.user.name} had an earlier lead of this person")
-        rest = _plain(session, lead, wish, here)
+        rest = _plain(session, gift, wish, here)
         said = f"{known.user.name}, who had an earlier lead of this person, {_is(known.why_not)}; {rest.why}"
         return Choice(rest.user, said)
-    return _plain(session, lead, wish, here)
+    return _plain(session, gift, wish, here)
 
 
-def _plain(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+def _plain(session: Session, gift: Gift, wish: Wish, here: WorkspaceSettings) -> Choice:
     if wish.user is not None:
         return _named(session, wish.user, here)
     if wish.territory is not None:
-        return _territory(session, lead, wish, here)
+        return _territory(session, gift, wish, here)
     return _team(session, wish, here)
 
 
@@ -90,14 +100,14 @@ def _named(session: Session, email: str, here: WorkspaceSettings) -> Choice:
     return Choice(user, "named by the rule")
 
 
-def _territory(session: Session, lead: Lead, wish: Wish, here: WorkspaceSettings) -> Choice:
+def _territory(session: Session, gift: Gift, wish: Wish, here: WorkspaceSettings) -> Choice:
     table = session.get(Territory, wish.territory)
     if table is None:
         raise Invalid(f"there are no territories '{wish.territory}' any more")
-    inner, said = of_territory(table, wish, {"lead": facts.lead_facts(lead)})
+    inner, said = of_territory(table, wish, facts_of(gift))
     if inner is None:
         return Choice(None, said)
-    found = _plain(session, lead, inner, here)
+    found = _plain(session, gift, inner, here)
     return Choice(found.user, f"{said}: {found.why}")
 
 
@@ -123,7 +133,12 @@ def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
         skill=wish.skill,
         load=wish.load if wish.by == "least_loaded" else None,
     )
-    return next_of(wish, turn, members)
+    before = turn.last_user_id, turn.credits
+    choice = next_of(wish, turn, members)
+    if (turn.last_user_id, turn.credits) != before:
+        moved = {"this": turn.key, "last": turn.last_user_id, "owed": turn.credits}
+        session.connection().execute(_MOVED, moved)
+    return choice
 
 
 def next_of(wish: Wish, turn: Rotation, members: Sequence[Candidate]) -> Choice:
@@ -199,17 +214,14 @@ def _is(why_not: str) -> str:
 
 
 def _turn(session: Session, key: str) -> Rotation:
-    chosen = (
-        select(Rotation)
-        .where(Rotation.key == key)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    row = session.scalars(chosen).one_or_none()
-    if row is not None:
-        return row
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(
-        dialect.insert(Rotation).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
-    )
-    return session.scalars(chosen).one()
+    """Whose turn it is, locked; the row stays outside the session."""
+    flush_any(session, Rotation)
+    connection = session.connection()
+    found = connection.execute(_HELD, {"this": key}).one_or_none()
+    if found is None:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(
+            dialect.insert(_TURNS).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
+        )
+        found = connection.execute(_HELD, {"this": key}).one()
+    return Rotation(key=found.key, last_user_id=found.last_user_id, credits=found.credits)

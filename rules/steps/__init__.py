@@ -17,6 +17,7 @@ from rules.steps.create_deal import CreateDeal
 from rules.steps.for_each import ForEach
 from rules.steps.if_done import IfDone
 from rules.steps.mark_junk import MarkJunk
+from rules.steps.merge_into import MergeInto
 from rules.steps.notify import Notify
 from rules.steps.remove_tag import RemoveTag
 from rules.steps.schedule import Schedule
@@ -44,6 +45,7 @@ _ALL: tuple[Step[Any], ...] = (
     ChangeStatus(),
     MarkJunk(),
     Convert(),
+    MergeInto(),
     CreateDeal(),
     ChangeStage(),
     Comment(),

@@ -1,4 +1,4 @@
-"""Puts a tag on the lead."""
+"""Puts a tag on the lead, deal or contact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.errors import Invalid
-from crm import leads
+from crm import changes, leads
+from crm.happening import Happening
+from models.lead import Lead
 from rules import template
 from rules.outlook import Outlook
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
@@ -41,9 +43,15 @@ class AddTag(ImmediateStep[AddTagSettings]):
         """Adds it."""
         tag = template.render(settings.tag, context.facts).strip()[:60]
         if not tag:
-            raise Invalid(f"the tag '{settings.tag}' is empty for this lead")
-        happened = leads.add_tag(context.session, context.lead, tag, actor=context.actor)
-        return Result(f"Tag added: {tag}" if happened else f"The tag {tag} was there", tuple(happened))
+            raise Invalid(f"the tag '{settings.tag}' is empty")
+        element = context.subject
+        was_there = tag in element.tags
+        happened: list[Happening] = []
+        if isinstance(element, Lead):
+            happened = leads.add_tag(context.session, element, tag, actor=context.actor)
+        elif not was_there:
+            changes.change(context.session, element, {"tags": [*element.tags, tag]}, actor=context.actor)
+        return Result(f"The tag {tag} was there" if was_there else f"Tag added: {tag}", tuple(happened))
 
     def foresee(self, settings: AddTagSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:
         """The same on plain values."""

@@ -51,6 +51,6 @@ class Branch(CourseStep[BranchSettings]):
 
     def turn(self, context: StepContext, settings: BranchSettings) -> Turn:
         """Looks, and goes."""
-        seen = surroundings.sight(context.session, context.lead, context.workspace, context.facts)
+        seen = surroundings.sight(context.session, context.element, context.workspace, context.facts)
         matched = self.is_true(settings, seen)
         return Turn(f"{settings.if_}: {'yes' if matched else 'no'}", into="then" if matched else "else")

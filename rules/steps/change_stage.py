@@ -62,9 +62,9 @@ class ChangeStage(ImmediateStep[ChangeStageSettings]):
 
 
 def _deal(context: StepContext) -> Deal:
-    named = context.facts.get("deal")
+    named = context.element.id if isinstance(context.element, Deal) else context.facts["deal"].get("id")
     if named is not None:
-        return context.session.get_one(Deal, named["id"], with_for_update={"of": Deal})
+        return context.session.get_one(Deal, named, with_for_update={"of": Deal})
     there = [d for d in conversion.deals_of(context.session, context.lead) if d.state is StageGroup.OPEN]
     if not there:
         raise Invalid("no open deal came from this lead")

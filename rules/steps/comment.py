@@ -1,4 +1,4 @@
-"""Remarks something on the lead."""
+"""Remarks something on the lead, deal or contact."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Comment(ImmediateStep[CommentSettings]):
         """Writes it."""
         text = template.render(settings.text, context.facts).strip()
         if not text:
-            raise Invalid("the comment is empty for this lead")
+            raise Invalid("the comment is empty")
         line = " ".join(text.split())[:_LONGEST_SUMMARY]
         timeline.record(
             context.session,
-            context.lead,
+            context.subject,
             kind="comment",
             summary=line,
             actor=context.actor,

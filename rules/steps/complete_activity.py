@@ -1,4 +1,4 @@
-"""Ends the lead's planned activities."""
+"""Ends the planned activities of the lead, deal or contact."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CompleteActivity(ImmediateStep[CompleteActivitySettings]):
     def run(self, context: StepContext, settings: CompleteActivitySettings) -> Result:
         """Ends them."""
         planned = activities.all_planned(
-            context.session, context.lead, type=None if settings.type == "any" else settings.type
+            context.session, context.subject, type=None if settings.type == "any" else settings.type
         )
         end = activities.cancel if settings.cancel else activities.complete
         happened = [

@@ -1,4 +1,4 @@
-"""Makes a deal of the lead, which stays open."""
+"""Makes a deal: of the lead, which stays open, or for the contact."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from crm import contacts, deals
+from models.contact import Contact
 from rules import template
 from rules.step import ImmediateStep, Known, Result, StepContext, StepSettings
 
@@ -25,7 +26,7 @@ class CreateDealSettings(StepSettings):
 
 
 class CreateDeal(ImmediateStep[CreateDealSettings]):
-    """With the lead's owner, and the contact of its person where there is one."""
+    """With the owner of what it is made of, and the contact of its person where there is one."""
 
     name = "create_deal"
     label = "Create a deal"
@@ -37,18 +38,20 @@ class CreateDeal(ImmediateStep[CreateDealSettings]):
 
     def run(self, context: StepContext, settings: CreateDealSettings) -> Result:
         """Makes it."""
-        lead = context.lead
+        lead, element = context.came_from, context.subject
+        contact = context.contact or (contacts.of_person(context.session, lead.person_id) if lead else None)
+        name = element.name if isinstance(element, Contact) else element.title
         deal = deals.create(
             context.session,
-            title=template.render(settings.title, context.facts).strip() or lead.title,
+            title=template.render(settings.title, context.facts).strip() or name,
             actor=context.actor,
             pipeline=settings.pipeline,
             stage=settings.stage,
             amount=settings.amount,
             currency=settings.currency,
             lead=lead,
-            contact=contacts.of_person(context.session, lead.person_id),
-            owner_id=lead.owner_id,
-            source_id=lead.source_id,
+            contact=contact,
+            owner_id=element.owner_id,
+            source_id=element.source_id,
         )
         return Result(f"Deal {deal.number} made: {deal.title}", tuple(deals.told(deal, "deal.created", {})))

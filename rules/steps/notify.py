@@ -1,17 +1,21 @@
-"""Tells somebody: a user by e-mail, or a program by a webhook."""
+"""Tells somebody: a user by e-mail or in the console, or a program by a webhook."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
+from sqlalchemy import select
 
 from core.errors import Invalid
-from rules import template
-from rules.order import MailOrder, Order, WebhookOrder
+from crm import notifications
+from models.user import User
+from rules import reach, template
+from rules.order import MailOrder, Order, WebhookOrder, Written
 from rules.recipient import address_of, check_recipient
 from rules.step import DeferredStep, Known, StepContext, StepSettings
+from rules.vocabulary import nearest
 
 _TEAMS = (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com")
 
@@ -22,6 +26,9 @@ class NotifySettings(StepSettings):
     shorthand: ClassVar[str | None] = "text"
 
     to: str | None = Field(None, description="owner, team.lead, an e-mail address, or an https:// address")
+    via: Literal["email", "console", "both"] = Field(
+        "email", description="Where a person is told: email, console or both"
+    )
     webhook: str | None = Field(None, description="Address that is posted the text and the lead as JSON")
     text: str = Field(description="What to say; may name fields of the lead")
     chat: str | None = Field(None, description="For Telegram: the id of the chat")
@@ -34,6 +41,8 @@ class NotifySettings(StepSettings):
             urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname
         ):
             raise ValueError(f"'{url}' is no http or https address")
+        if self.url is not None and self.via != "email":
+            raise ValueError("'via' is for people, and an address is no person")
         if "api.telegram.org" in (self.url or "") and self.chat is None:
             raise ValueError("Telegram needs the id of a 'chat'")
         return self
@@ -58,15 +67,20 @@ class Notify(DeferredStep[NotifySettings]):
     def check(self, settings: NotifySettings, known: Known) -> None:
         """The text and the recipient must be right."""
         template.check(settings.text, known.variables)
-        if settings.url is None:
-            check_recipient(settings.to or "owner", known)
+        if settings.url is not None:
+            reach.check(settings.url)
+        else:
+            to = settings.to or "owner"
+            check_recipient(to, known)
+            if settings.via != "email" and (to == "lead" or ("@" in to and to.lower() not in known.users)):
+                raise Invalid(f"'{to}' is nobody who has the console{nearest(to, known.users)}")
 
     def summary(self, settings: NotifySettings) -> str:
         """Whom."""
         url = settings.url
         return f"Notify {urlsplit(url).hostname if url else settings.to or 'owner'}"
 
-    def order(self, context: StepContext, settings: NotifySettings) -> Order:
+    def order(self, context: StepContext, settings: NotifySettings) -> Order | Written:
         """The text as it reads now."""
         text = template.render(settings.text, context.facts)
         if settings.url is not None:
@@ -74,7 +88,26 @@ class Notify(DeferredStep[NotifySettings]):
         to = address_of(context, settings.to or "owner")
         if to is None:
             raise Invalid(f"there is no '{settings.to or 'owner'}' to notify")
+        if settings.via != "email":
+            told = _tell(context, to, text)
+            if settings.via == "console":
+                return told
         return MailOrder(to, " ".join(text.split())[:120], text, context.effect_key)
+
+
+def _tell(context: StepContext, to: str, text: str) -> Written:
+    user = context.session.scalars(select(User).where(User.email == to.lower(), User.active)).one_or_none()
+    if user is None:
+        raise Invalid(f"{to} is no user any more")
+    notifications.tell(
+        context.session,
+        [user],
+        text,
+        effect_key=context.effect_key,
+        actor=context.actor,
+        about=context.element,
+    )
+    return Written(f"told {user.name} in the console")
 
 
 def _payload(settings: NotifySettings, text: str, context: StepContext) -> dict[str, Any]:
@@ -89,4 +122,8 @@ def _payload(settings: NotifySettings, text: str, context: StepContext) -> dict[
         kind = "application/vnd.microsoft.card.adaptive"
         return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
     lead = {k: v for k, v in context.facts["lead"].items() if k not in ("created_at", "message")}
-    return {"type": "notify", "text": text, "rule": context.rule, "lead": lead}
+    told = {"type": "notify", "text": text, "rule": context.rule, "lead": lead or None}
+    for name in ("deal", "contact"):
+        if found := context.facts[name]:
+            told[name] = {"id": found["id"], "name": found.get("title") or found.get("name")}
+    return told

@@ -1,4 +1,4 @@
-"""Takes a tag off the lead."""
+"""Takes a tag off the lead, deal or contact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from crm import leads
+from crm import changes, leads
+from crm.happening import Happening
+from models.lead import Lead
 from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
@@ -33,8 +35,14 @@ class RemoveTag(ImmediateStep[RemoveTagSettings]):
 
     def run(self, context: StepContext, settings: RemoveTagSettings) -> Result:
         """Removes it."""
-        there = settings.tag in context.lead.tags
-        happened = leads.remove_tag(context.session, context.lead, settings.tag, actor=context.actor)
+        element = context.subject
+        there = settings.tag in element.tags
+        happened: list[Happening] = []
+        if isinstance(element, Lead):
+            happened = leads.remove_tag(context.session, element, settings.tag, actor=context.actor)
+        elif there:
+            left = [tag for tag in element.tags if tag != settings.tag]
+            changes.change(context.session, element, {"tags": left}, actor=context.actor)
         return Result(
             f"Tag removed: {settings.tag}" if there else f"The tag {settings.tag} was not there",
             tuple(happened),

@@ -15,7 +15,7 @@ from models.message import Message
 from rules import footer, letter, template
 from rules.letter import TemplateSettings
 from rules.order import MailOrder
-from rules.recipient import address_of, agreed, check_recipient
+from rules.recipient import address_of, agreed, check_recipient, person_of
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 from rules.vocabulary import nearest
 
@@ -78,7 +78,7 @@ class SendEmail(DeferredStep[SendEmailSettings]):
     def order(self, context: StepContext, settings: SendEmailSettings) -> MailOrder:
         """Renders the template for the lead as it is now."""
         if settings.marketing:
-            agreed(context.lead)
+            agreed(person_of(context))
         to = email_address(address_of(context, settings.to) or "")
         if to is None:
             raise Invalid(f"there is no e-mail address of '{settings.to}' to send to")
@@ -95,7 +95,7 @@ class SendEmail(DeferredStep[SendEmailSettings]):
         said = letter.write(
             letter.standing(context.session, settings.template),
             context.facts,
-            language=settings.language or language_of(context.lead, context.workspace),
+            language=settings.language or language_of(person_of(context), context.workspace),
             workspace=context.workspace,
         ).letter
         return Letter(
@@ -116,11 +116,11 @@ class SendEmail(DeferredStep[SendEmailSettings]):
         )
         unsubscribe = "" if settings.transactional else reachability.unsubscribe_link(session, to)
         if settings.marketing and unsubscribe:
-            said = footer.added(said, unsubscribe, language_of(context.lead, context.workspace))
+            said = footer.added(said, unsubscribe, language_of(person_of(context), context.workspace))
         answered = session.get(Message, context.mail_id) if context.mail_id is not None else None
         message = messages.note(
             session,
-            context.lead,
+            context.came_from or context.subject,
             said,
             to=to,
             effect_key=context.effect_key,
@@ -145,5 +145,5 @@ class SendEmail(DeferredStep[SendEmailSettings]):
 
 
 def _own_mailbox(context: StepContext) -> str | None:
-    source = context.lead.source
-    return source.key if source.channel == "email" else None
+    source = context.came_from.source if context.came_from else None
+    return source.key if source is not None and source.channel == "email" else None

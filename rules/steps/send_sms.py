@@ -12,7 +12,7 @@ from crm.contact_points import phone_number
 from models.workspace import WorkspaceRow
 from rules import template
 from rules.order import WebhookOrder
-from rules.recipient import agreed
+from rules.recipient import agreed, person_of, phone_of
 from rules.sms import SmsSettings
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 
@@ -30,7 +30,7 @@ class SendSmsSettings(StepSettings):
 
 
 class SendSms(DeferredStep[SendSmsSettings]):
-    """To the lead's number; a lead without one makes it fail, and the run goes on."""
+    """To the number of the lead, or the contact; one without makes it fail, and the run goes on."""
 
     name = "send_sms"
     label = "Send a text message"
@@ -50,8 +50,8 @@ class SendSms(DeferredStep[SendSmsSettings]):
     def order(self, context: StepContext, settings: SendSmsSettings) -> WebhookOrder:
         """As the provider wants it."""
         if settings.marketing:
-            agreed(context.lead)
-        written = context.lead.phone if settings.to == "lead" else settings.to
+            agreed(person_of(context))
+        written = phone_of(context) if settings.to == "lead" else settings.to
         to = phone_number(written or "", context.workspace.country)
         if to is None:
             raise Invalid(f"there is no telephone number of '{settings.to}' to send to")
@@ -61,7 +61,7 @@ class SendSms(DeferredStep[SendSmsSettings]):
         sms = SmsSettings.model_validate(secrets.opened(row.sms, secrets.opened_environment(row.environment)))
         text = template.render(settings.text, context.facts).strip()[:_LONGEST]
         if not text:
-            raise Invalid("the message is empty for this lead")
+            raise Invalid("the message is empty")
         payload = template.fill(sms.body, {"sms": {"to": to, "text": text, "id": context.effect_key[:32]}})
         headers = {name: value.get_secret_value() for name, value in sms.headers.items()}
         return WebhookOrder(sms.url, payload, context.effect_key, headers)

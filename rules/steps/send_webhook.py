@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from rules import template
+from rules import reach, template
 from rules.order import WebhookOrder
 from rules.step import DeferredStep, Known, StepContext, StepSettings
 
@@ -36,14 +36,15 @@ class SendWebhookSettings(StepSettings):
 
 
 class SendWebhook(DeferredStep[SendWebhookSettings]):
-    """Posts `{"type": "lead", "rule", "lead": {...}}`, or the body that is given."""
+    """Posts `{"type", "rule", "lead": {...}, "deal"?, "contact"?}`, or the body that is given."""
 
     name = "send_webhook"
     label = "Send a webhook"
     settings = SendWebhookSettings
 
     def check(self, settings: SendWebhookSettings, known: Known) -> None:
-        """The body's texts must name fields that exist."""
+        """The address may not be one of our own network, and the body's texts must name fields that exist."""
+        reach.check(settings.url)
         template.check_all(settings.body, known.variables)
 
     def summary(self, settings: SendWebhookSettings) -> str:
@@ -57,7 +58,14 @@ class SendWebhook(DeferredStep[SendWebhookSettings]):
     def order(self, context: StepContext, settings: SendWebhookSettings) -> WebhookOrder:
         """The body as it reads now."""
         if settings.body is None:
-            payload: dict[str, Any] = {"type": "lead", "rule": context.rule, "lead": context.facts["lead"]}
+            seen = {name: context.facts[name] for name in ("deal", "contact") if context.facts[name]}
+            payload: dict[str, Any] = {
+                "type": "lead" if context.facts["lead"] else next(iter(seen), "event"),
+                "rule": context.rule,
+                "lead": context.facts["lead"] or None,
+                **seen,
+                **({} if context.facts["lead"] or seen else {"event": context.facts["event"]}),
+            }
         else:
             payload = template.fill(settings.body, context.facts)
         return WebhookOrder(settings.url, payload, context.effect_key)

@@ -1,4 +1,4 @@
-"""Takes the lead from its owner."""
+"""Takes the lead, deal or contact from its owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from crm import leads
+from crm import leads, owners
+from crm.happening import Happening
+from models.lead import Lead
 from rules.outlook import Outlook
 from rules.step import ImmediateStep, Result, StepContext, StepSettings
 
@@ -29,10 +31,12 @@ class Unassign(ImmediateStep[UnassignSettings]):
 
     def run(self, context: StepContext, settings: UnassignSettings) -> Result:
         """Takes it."""
-        owner = context.lead.owner
-        happened = leads.unassign(
-            context.session, context.lead, actor=context.actor, why=settings.reason or "by the rule"
-        )
+        element, why = context.subject, settings.reason or "by the rule"
+        owner, happened = element.owner, list[Happening]()
+        if isinstance(element, Lead):
+            happened = leads.unassign(context.session, element, actor=context.actor, why=why)
+        else:
+            owners.give(context.session, element, None, actor=context.actor, why=why)
         return Result(f"Taken from {owner.name}" if owner else "Nobody had it", tuple(happened))
 
     def foresee(self, settings: UnassignSettings, outlook: Outlook, facts: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from core.errors import Invalid
 from crm.time_zone import zone_of
 from rules import due, duration
 from rules.condition import Condition
+from rules.recipient import phone_of
 from rules.step import CourseStep, Known, StepContext, StepSettings, Turn
 from rules.vocabulary import TRIGGERS, nearest
 
@@ -92,7 +93,7 @@ class Wait(CourseStep[WaitSettings]):
         """Names the moment."""
         if settings.until is not None:
             zone = (
-                zone_of(context.lead, context.workspace)
+                zone_of(phone_of(context), context.workspace)
                 if settings.zone == "lead"
                 else context.workspace.zone
             )

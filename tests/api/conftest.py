@@ -11,22 +11,21 @@ from werkzeug.test import TestResponse
 
 from api.auth import create_token
 from api.operations import Troubles
-from boot.web import create_app
 from core import db
 from models.user import Role
 from tests.factories import configure
+from tests.web import application
 
 RULES = "  - {name: all, on: lead.created, do: [assign: {team: inbound}, schedule: {type: call, subject: Call, due: 1 hours}]}"
 Ask = Callable[..., TestResponse]
 
 
 @pytest.fixture
-def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr("boot.web._troubles", Troubles)
+def client(database: db.Database) -> Iterator[FlaskClient]:
     configure(rules=RULES)
-    app = create_app()
-    yield app.test_client()
-    app.extensions["journal"].stop()
+    with application() as app:
+        app.extensions["ready"] = Troubles
+        yield app.test_client()
 
 
 @pytest.fixture

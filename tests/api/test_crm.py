@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.answers import made, wrong
 from tests.api.conftest import RULES, Ask
 from tests.factories import WORKSPACE, configure
 from tests.workspace.test_crm_parts import PARTS
@@ -18,24 +19,9 @@ def crm(client: Any) -> None:
     configure(WORKSPACE + CRM, rules=RULES)
 
 
-def made(ask: Ask, path: str, **body: Any) -> dict[str, Any]:
-    answer = ask("POST", path, json=body)
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json
-    if "id" in found:
-        assert answer.headers["Location"].endswith(f"{path}/{found['id']}")
-    return found
-
-
 def ids(answer: Any) -> list[int]:
     assert answer.status_code == 200, answer.text
     return [item["id"] for item in answer.json["items"]]
-
-
-def wrong(answer: Any, status: int = 422) -> set[str]:
-    assert answer.status_code == status, answer.text
-    assert answer.mimetype == "application/problem+json"
-    return {e["field"] for e in answer.json.get("errors", ())}
 
 
 def test_a_contact_is_made_found_changed_and_deleted(ask: Ask) -> None:

@@ -8,8 +8,14 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from core import db
+from core import clock, db
+from core.ids import new_id
+from crm import attachments, threads
+from crm.submission import LeftFile
+from models.contact import Contact
 from models.contact_point import ContactPoint
+from models.deal import Deal
+from models.lead import Lead
 from models.message import Message
 from models.rule import StepRow, StepState
 from tests.api.conftest import Ask
@@ -67,6 +73,40 @@ def test_a_mail_is_written_sent_and_read_again(ask: Ask) -> None:
         e for e in ask("GET", f"/leads/{lead_id}/timeline").json["items"] if e["kind"] == "mail_sent"
     )
     assert entry["data"]["text"] == "Here it is."
+
+
+def test_who_a_contact_or_a_deal_is_about_is_written_to(ask: Ask, database: db.Database) -> None:
+    configure(HERE)
+    maria = {"name": "Maria", "emails": ["maria@client.test"], "fields": {}}
+    contact_id = ask("POST", "/contacts", json=maria).json["id"]
+    deal_id = ask("POST", "/deals", json={"title": "Chairs", "contact_id": contact_id}).json["id"]
+    for path, owned in ((f"/contacts/{contact_id}", "contact_id"), (f"/deals/{deal_id}", "deal_id")):
+        preview = ask("GET", f"/templates/welcome/preview?{owned.removesuffix('_id')}={path.split('/')[2]}")
+        assert (preview.status_code, preview.json["subject"]) == (200, "Hello Maria")
+        with database.unit_of_work() as session:
+            session.get_one(Contact if owned == "contact_id" else Deal, 1).waits_since = clock.now()
+        key = {"Idempotency-Key": "k1"}
+        made = ask("POST", f"{path}/emails", json={"template": "welcome", "language": "pt"}, headers=key)
+        assert (made.status_code, made.json["to"]) == (202, "maria@client.test")
+        assert (made.json["subject"], made.json["text"]) == ("Olá Maria", "Cara Maria")
+        assert (made.json["lead_id"], made.json[owned] is not None) == (None, True)
+        mailing.send(made.json["id"])
+        assert ask("GET", f"{path}/emails").json["items"][0]["state"] == "sent"
+        assert ask("GET", f"{path}/timeline").json["items"][0]["kind"] == "mail_sent"
+        with database.reading() as session:
+            assert session.get_one(Contact if owned == "contact_id" else Deal, 1).waits_since is None
+            assert threads.ours(session, (made.json["message_id"],)) is not None
+    wrong = ask("POST", f"/deals/{deal_id}/emails", json={"subject": "x", "text": "y", "answers": 1})
+    assert [mistake["field"] for mistake in wrong.json["errors"]] == [
+        "/answers"
+    ]  # the contact's, not the deal's
+    assert len(ask("GET", f"/contacts/{contact_id}/emails").json["items"]) == 2
+    assert ask("POST", "/contacts/9/emails", json={"subject": "x", "text": "y"}).status_code == 404
+    nobody = ask("POST", "/deals", json={"title": "Nobody's"}).json["id"]
+    unaddressed = ask("POST", f"/deals/{nobody}/emails", json={"subject": "x", "text": "y"})
+    assert [mistake["field"] for mistake in unaddressed.json["errors"]] == ["/to"]
+    for asked in ("", f"lead=1&contact={contact_id}"):
+        assert ask("GET", f"/templates/welcome/preview?{asked}").status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -161,3 +201,22 @@ def test_a_link_that_we_did_not_make_unsubscribes_nobody(
         assert client.post(forged).status_code in (404, 405)
     with database.reading() as session:
         assert session.scalars(select(ContactPoint.unsubscribed_at)).one() is None
+
+
+def test_a_file_that_was_left_on_a_mail_server_is_fetched_on_demand(ask: Ask) -> None:
+    lead_id = lead(ask)
+    with db.unit_of_work() as session:
+        left = LeftFile("plans.pdf", "application/pdf", 40_000_000, {"mailbox": "sales", "uid": 1})
+        huge = LeftFile("film.mp4", "video/mp4", 90_000_000, {"mailbox": "sales", "uid": 1})
+        attachments.leave(session, session.get_one(Lead, lead_id), [left, huge], event_id=new_id(), first=0)
+    items = ask("GET", f"/leads/{lead_id}/attachments").json["items"]
+    assert [(i["left"], i["refused"]) for i in items] == [
+        (True, "left on the mail server"),
+        (False, "left on the mail server, and too large to be fetched"),
+    ]
+    assert "left on the mail server" in ask("GET", f"/attachments/{items[0]['id']}").json["detail"]
+    asked = ask("POST", f"/attachments/{items[0]['id']}/fetch")
+    assert (asked.status_code, asked.json["refused"]) == (202, "left on the mail server, being fetched")
+    refused = ask("POST", f"/attachments/{items[1]['id']}/fetch")
+    assert (refused.status_code, "too large" in refused.json["detail"]) == (409, True)
+    assert ask("POST", "/attachments/99/fetch").status_code == 404

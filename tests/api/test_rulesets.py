@@ -46,6 +46,7 @@ def test_a_draft_is_checked_tried_published_and_taken_back(ask: Ask, database: d
         ({"rules": [ANA], "tests": [TEST]}, "expected clara@acme.test, found ana@acme.test"),
         ({"rules": [{**ANA, "when": "lead.nme == 'x'"}]}, "did you mean 'name'?"),
         ({"rules": [{**ANA, "do": [{"assign": {"user": "nobody@acme.test"}}]}]}, "there is no user"),
+        ({"rules": [{**ANA, "name": "${DATABASE_URL}", "on": "x"}]}, "${DATABASE_URL} is no value"),
         ({"rules": "all"}, ""),
         ({}, ""),
     ],

@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from core import clock, db
+from crm import notifications
 from models.lead import Lead
 from models.rule import StepRow
+from models.storm import Storm
 from models.user import User
 from rules import runs
 from tests.api.conftest import Ask
@@ -42,6 +44,33 @@ def test_a_rule_is_started_on_a_lead_and_its_run_can_be_ended(ask: Ask, lead: in
     assert ended["steps"][0]["state"] == "cancelled"
     assert ask("POST", f"/runs/{run['id']}/cancel").status_code == 409
     assert ask("GET", f"/runs?lead={lead}&state=active").get_json()["items"] == []
+
+
+def test_a_rule_runs_on_a_deal_and_says_why(ask: Ask, database: db.Database) -> None:
+    rules = """
+  - {name: new, on: deal.created, when: deal.amount > 10.0, do: [assign: {team: inbound}, score: 1]}
+  - {name: hand, on: manual, when: 'deal.stage != ""', do: [add_tag: by-hand]}
+"""
+    configure(rules=rules)
+    deal = ask("POST", "/deals", json={"title": "Ovens", "amount": "20"}).get_json()
+    assert deal["owner"]["email"] == "ana@acme.test"
+    why = ask("GET", f"/deals/{deal['id']}/trace").get_json()["items"]
+    assert [(t["trigger"], [r["rule"] for r in t["rules"]]) for t in why] == [("deal.created", ["new"])]
+    assert why[0]["rules"][0]["parts"][0]["saw"] == {"deal.amount": 20.0}
+    assert [s["state"] for s in why[0]["rules"][0]["steps"]] == ["done", "failed"]
+    run = ask("POST", "/runs", json={"rule": "hand", "deal": deal["id"]}).get_json()
+    assert (run["lead_id"], run["deal_id"], run["state"]) == (None, deal["id"], "done")
+    assert ask("GET", f"/deals/{deal['id']}").get_json()["tags"] == ["by-hand"]
+    assert len(ask("GET", f"/runs?deal={deal['id']}").get_json()["items"]) == 2
+    for body in ({"rule": "hand"}, {"rule": "hand", "deal": deal["id"], "lead": 1}):
+        assert ask("POST", "/runs", json=body).status_code == 422
+    assert ask("POST", "/runs", json={"rule": "hand", "deal": 99}).status_code == 404
+    assert ask("GET", "/deals/99/trace").status_code == 404
+    failed = why[0]["rules"][0]["steps"][1]["id"]
+    assert ask("POST", f"/steps/{failed}/retry").get_json()["state"] == "failed"
+    assert ask("POST", f"/steps/{failed}/skip").get_json()["state"] == "skipped"
+    assert ask("DELETE", f"/deals/{deal['id']}", headers={"If-Match": "*"}).status_code == 204
+    assert ask("GET", "/runs").get_json()["items"] == []
 
 
 def test_the_same_key_starts_it_once(ask: Ask, lead: int) -> None:
@@ -155,3 +184,30 @@ def test_an_offered_lead_is_accepted_once(ask: Ask, database: db.Database) -> No
     assert (late.status_code, "Bruno has it" in late.get_data(as_text=True)) == (409, True)
     assert ask("POST", f"/leads/{lead_id}/accept", json={"user": "clara@acme.test"}).status_code == 409
     assert ask("POST", f"/leads/{lead_id}/accept", json={"user": "nobody@acme.test"}).status_code == 404
+
+
+def test_what_people_were_told_and_rules_that_are_held_back(
+    ask: Ask, lead: int, database: db.Database
+) -> None:
+    with database.unit_of_work() as session:
+        ana = session.scalars(select(User).where(User.email == "ana@acme.test")).one()
+        row = session.get_one(Lead, lead)
+        for key in ("a", "b"):
+            notifications.tell(session, [ana], f"Look {key}", effect_key=key, actor="rule:r", about=row)
+        session.add(Storm(rule="Nurture", runs=30, lead_id=lead, began_at=clock.now()))
+    told = ask("GET", "/notifications?user=ANA@acme.test&unread=true").get_json()["items"]
+    assert [(n["text"], n["lead_id"], n["read_at"]) for n in told] == [
+        ("Look b", lead, None),
+        ("Look a", lead, None),
+    ]
+    mine = {"user": "ana@acme.test", "ids": [told[0]["id"], 99]}
+    assert ask("POST", "/notifications/read", json=mine).get_json() == {"count": 1}
+    assert ask("POST", "/notifications/read", json={"user": "ana@acme.test"}).get_json() == {"count": 1}
+    assert ask("GET", "/notifications?user=ana@acme.test&unread=true").get_json()["items"] == []
+    assert len(ask("GET", "/notifications?user=ana@acme.test").get_json()["items"]) == 2
+    for query in ("", "?user=nobody@acme.test", "?user=x"):
+        assert ask("GET", f"/notifications{query}").status_code == 422
+    assert [s["rule"] for s in ask("GET", "/storms").get_json()["items"]] == ["Nurture"]
+    assert ask("POST", "/storms/resume", json={"rule": "Other"}).get_json() == {"count": 0}
+    assert ask("POST", "/storms/resume", json={"rule": "Nurture"}).get_json() == {"count": 1}
+    assert ask("GET", "/storms").get_json() == {"items": []}

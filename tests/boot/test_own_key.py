@@ -8,13 +8,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from boot.web import create_app
 from core import db
 from core.settings import settings
 from intake import sources
 from models.inbound import EventState, InboundEvent
 from tests.factories import WORKSPACE, configure
 from tests.servers.twilio import missed_call, signed
+from tests.web import application
 from worker import executor
 
 LINES = """
@@ -35,9 +35,8 @@ def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
     monkeypatch.setenv("PORTARIA_SECRET_KEY", "another key, by mistake")
     settings.cache_clear()
     sources.forget()
-    app = create_app()
-    yield app.test_client()
-    app.extensions["journal"].stop()
+    with application() as app:
+        yield app.test_client()
 
 
 def call(client: FlaskClient, line: str, token: str) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,12 @@ import console
 from console.auth import first_sign_in_link
 from core import clock, db
 from core.secrets import derived_key
-from models.call import Call
+from core.settings import settings
+from crm import activities, contacts
+from models.call import Call, CallResult
+from models.call_order import CallOrder
+from models.lead import Lead
+from models.source import Channel, Source
 from models.user import Role, User
 from tests.browser import scene
 from tests.console import seed
@@ -185,6 +191,7 @@ def test_a_manager_declares_a_form_and_releases_what_was_held_back(
     visit.picture("quarantine")
     page.get_by_role("button", name="Make it a lead").last.click()
     page.wait_for_url("**/quarantine")
+    page.locator("summary", has_text="More").click()
     page.get_by_role("link", name="Forms").click()
     page.get_by_role("link", name="New form").click()
     page.get_by_label("Declaration").fill("key: quote\nfields: [{name: size, type: rocket}]\n")
@@ -252,4 +259,80 @@ def test_a_call_that_rings_is_seen_on_every_page_until_somebody_answers(service:
         session.get_one(Call, unknown.id).answered_at = seed.NOW
     card.wait_for(state="detached")
     assert page.title().startswith("Maria Souza")
+    assert visit.complaints == []
+
+
+def test_counters_follow_what_happens_while_a_page_is_open(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        people = seed.workspace(session)
+        lead_id = seed.lead(session, owner_id=people["ana"].id, name="Maria").id
+    visit.sign_in(service)
+    page = visit.page
+    overdue = page.locator("[data-count=overdue]")
+    with page.expect_response(lambda r: r.url.endswith("/ringing") and r.status == 304):
+        pass  # nothing is new, and the page goes on asking
+    assert overdue.is_hidden()
+    with db.unit_of_work() as session:
+        lead = session.get_one(Lead, lead_id)
+        due = seed.NOW - timedelta(hours=1)
+        activities.plan(session, lead, type="call", subject="Call her", due_at=due, actor="user:1")
+    overdue.wait_for()
+    assert overdue.inner_text() == "1"
+    assert visit.complaints == []
+
+
+def test_a_contact_is_written_to_from_its_page(service: str, visit: Visit) -> None:
+    with db.unit_of_work() as session:
+        seed.workspace(session)
+        contact_id = contacts.create(session, name="Rui Braga", emails=["rui@client.test"], actor="t").id
+    visit.sign_in(service)
+    page = visit.page
+    page.goto(f"{service}/contacts/{contact_id}")
+    visit.picture("contact")
+    page.get_by_role("link", name="Write an e-mail").click()
+    page.get_by_label("Subject").fill("Your chairs")
+    page.get_by_label("Text").fill("They are ready.")
+    visit.picture("contact-write")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(f"**/contacts/{contact_id}#timeline")
+    assert page.get_by_role("heading", name="Not sent yet").is_visible()
+    visit.picture("contact-unsent")
+    assert visit.complaints == []
+
+
+def test_the_page_of_a_lead_tells_how_a_call_goes_that_was_placed_from_it(
+    service: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTARIA_PUBLIC_URL", "https://in.acme.test")
+    settings.cache_clear()
+    with db.unit_of_work() as session:
+        lead_id = scene.populate(session)
+        line = {"auth_token": "x", "account_sid": "AC" + "0" * 32, "numbers": ["+551140000000"]}
+        source = session.scalars(select(Source).where(Source.channel == Channel.CALL)).first()
+        assert source is not None
+        source.settings = {"key": source.key, "provider": "twilio", **line}
+        session.scalars(select(User).where(User.email == "ana@acme.test")).one().phone = "+5511999990001"
+    visit.sign_in(service)
+    page = visit.page
+    page.goto(f"{service}/leads/{lead_id}")
+    page.locator("#calling").get_by_role("button", name="Call").click()
+    line_of = page.locator("#calling [data-call]")
+    line_of.get_by_text("will ring in a moment").wait_for()
+    again = page.locator('#calling [data-when="again"]')
+    assert again.is_hidden()
+    with db.unit_of_work() as session:
+        session.scalars(select(CallOrder)).one().call.group_id = "CA1"
+    line_of.get_by_text("the telephones ring").wait_for()
+    page.locator("#note").fill("Half a word")
+    visit.picture("calling")
+    with db.unit_of_work() as session:
+        session.scalars(select(CallOrder)).one().call.answered_at = seed.NOW
+    line_of.get_by_text("they are talking").wait_for()
+    assert page.locator("#note").input_value() == "Half a word"
+    with db.unit_of_work() as session:
+        call = session.scalars(select(CallOrder)).one().call
+        call.result, call.talk_seconds = CallResult.ANSWERED, 61
+    line_of.get_by_text("answered, 1 min 1 s").wait_for()
+    again.wait_for(state="visible")
+    assert page.locator("#note").input_value() == "Half a word"
     assert visit.complaints == []

@@ -11,11 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import console
 from console import auth
 from core import clock, db
-from core.secrets import derived_key
 from tests.console import seed
+from tests.web import console_alone
 
 SignIn = Callable[..., TestResponse]
 
@@ -46,10 +45,7 @@ def people(database: db.Database) -> dict[str, int]:
 @pytest.fixture
 def app(database: db.Database) -> Flask:
     """An application that has nothing but the console."""
-    made = Flask("test")
-    made.config.update(SECRET_KEY=derived_key("sessions"), SESSION_COOKIE_NAME="portaria_session")
-    console.mount(made)
-    return made
+    return console_alone()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from core import db
 from models.source import Channel, Source
 from models.user import Role, User
 from tests.console.conftest import token
+from tests.factories import configure
 from workspace import forms
 
 
@@ -83,6 +84,36 @@ def test_a_key_stays_and_a_secret_is_not_shown(manager: FlaskClient, database: d
     assert "sealed" in page
     assert save(manager, "/forms/signed", "key: other")[0] == 422
     assert "other" not in declared(database)
+
+
+def test_nobody_reads_the_machine_s_secrets_or_a_sealed_one_by_a_form(
+    manager: FlaskClient, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "the machine's own secret")
+    monkeypatch.setenv("TYPEFORM_SECRET", "a long and quiet secret")
+    signed = "key: signed\nservices: {typeform: {secret: '${TYPEFORM_SECRET}'}}\n"
+    configure("forms: [{" + signed.replace("\n", ", ")[:-2] + "}]")
+    before = declared(database)
+    for text in (
+        "key: x\ntitle: '${SOME_TOKEN}'",
+        "key: x\nfields: [{name: '${SOME_TOKEN}', type: rocket}]",
+        "key: x\n'${SOME_TOKEN}': 1",
+        "key: x\ntitle: '${TYPEFORM_SECRET}'",
+        "key: x\nservices: {typeform: {secret: '${SOME_TOKEN}'}}",
+    ):
+        status, page = save(manager, "/new-form", text)
+        assert (status, "is no value that the workspace has" in page, "own secret" in page) == (
+            422,
+            True,
+            False,
+        )
+    assert declared(database) == before
+    assert save(manager, "/forms/signed", signed + "title: Ask us\n")[0] == 303
+    plain = "key: sealed\nservices: {typeform: {secret: another quiet secret}}\n"
+    assert save(manager, "/new-form", plain)[0] == 303
+    sealed = declared(database)["sealed"]["services"]["typeform"]["secret"]  # type: ignore[index]
+    status, page = save(manager, "/forms/sealed", f"key: sealed\ntitle: '{sealed}'\n")
+    assert (status, "a sealed value" in page) == (422, True)
 
 
 def test_agents_look_and_do_not_declare(ana: FlaskClient, database: db.Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from core import clock, db
 from models.import_job import ImportJob
 from models.lead import Lead
+from models.product import Product
 from models.user import Role, User
 from tests.console.conftest import token
 from worker import imports
@@ -80,3 +81,20 @@ def test_agents_bring_nothing_in(ana: FlaskClient) -> None:
     assert "Bring in a file" not in page.text
     told = {"csrf_token": token(page), "file": (io.BytesIO(FILE), "x.csv")}
     assert ana.post("/imports", data=told).status_code == 403
+
+
+def test_a_file_of_products_is_looked_at_and_brought_in(manager: FlaskClient, database: db.Database) -> None:
+    told = {"csrf_token": token(manager.get("/imports")), "what": "product", "duplicates": "skip"}
+    file = (io.BytesIO(b"SKU,Product,Price\nOV,<b>Oven</b>,10\nTR,Tray,much\n"), "products.csv")
+    assert manager.post("/imports", data={**told, "file": file}).status_code == 303
+    page = manager.get("/imports/1").text
+    assert "&lt;b&gt;Oven" in page
+    assert "is no number" in page
+    assert '<option value="sku">' in page
+    assert manager.post("/imports/1/start", data={**told, "column-1": "phone"}).status_code == 422
+    assert manager.post("/imports/1/start", data=told).status_code == 303
+    work()
+    with database.reading() as session:
+        assert session.scalars(select(Product.sku)).all() == ["OV"]
+    again = {**told, "what": "planet", "file": (io.BytesIO(b"name\nx\n"), "x.csv")}
+    assert manager.post("/imports", data=again).status_code == 422

@@ -191,3 +191,25 @@ def test_a_search_without_a_result_is_not_an_empty_workspace(ana: FlaskClient, l
     assert "Nothing was found for “nobody”" in page
     assert "curl" not in page
     assert "No lead is like this" in ana.get("/leads?status=new&owner=2").text
+
+
+def test_those_who_wait_for_an_answer_are_a_list_of_their_own(
+    ana: FlaskClient, people: dict[str, int], database: db.Database
+) -> None:
+    now = seed.NOW
+    times: dict[str, tuple[timedelta | None, LeadStatus, timedelta | None]] = {
+        "Never": (None, LeadStatus.NEW, None),
+        "Again": (timedelta(hours=2), LeadStatus.IN_PROGRESS, None),
+        "Answered": (timedelta(0), LeadStatus.NEW, None),
+        "Client again": (timedelta(hours=3), LeadStatus.CONVERTED, timedelta(hours=2)),
+        "Client": (timedelta(hours=3), LeadStatus.CONVERTED, timedelta(minutes=30)),
+        "Junk": (None, LeadStatus.JUNK, timedelta(hours=2)),
+    }
+    with database.unit_of_work() as session:
+        for name, (answered, status, closed) in times.items():
+            made = seed.lead(session, name=name, status=status)
+            made.last_inbound_at = now - timedelta(hours=1)
+            made.last_outbound_at = now - answered if answered is not None else None
+            made.closed_at = now - closed if closed is not None else None
+    assert shown(ana, status="unanswered") == ["Client again", "Again", "Never"]
+    assert 'value="unanswered" selected' in ana.get("/leads?status=unanswered").text

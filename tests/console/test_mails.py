@@ -118,4 +118,4 @@ def test_only_mails_are_shown_and_only_to_who_has_signed_in(
 def test_hostile_html_is_cleaned_in_time(piece: bytes) -> None:
     began = time.thread_time()
     shown(HEAD + b"Content-Type: text/html\r\n\r\n" + piece * (200_000 // len(piece)))
-    assert time.thread_time() - began < 2
+    assert time.thread_time() - began < 30  # what takes the square of its length would need minutes

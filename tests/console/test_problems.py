@@ -95,6 +95,9 @@ def test_a_body_larger_than_any_form_of_ours_is_refused(ana: FlaskClient) -> Non
     assert ana.post("/sign-out", data={"csrf_token": "x" * 100_000}).status_code == 413
 
 
-def test_views_of_other_parts_are_not_asked_for_a_csrf_token(app: Flask, people: object) -> None:
+def test_views_of_other_parts_are_not_asked_for_a_csrf_token(people: object) -> None:
+    app = Flask("other")
+    app.config["SECRET_KEY"] = derived_key("sessions")
+    console.mount(app)
     app.add_url_rule("/in/forms/contact", "door", lambda: "taken", methods=["POST"])
     assert app.test_client().post("/in/forms/contact", data={"name": "x"}).text == "taken"

@@ -13,12 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from boot.web import create_app
 from console import auth, ringing
 from core import clock, db
 from core.errors import Unavailable
 from core.settings import settings
-from crm import leads
+from crm import counters, leads
 from models.call import Call, CallResult
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
@@ -28,6 +27,7 @@ from tests.console import seed
 from tests.console.conftest import token
 from tests.factories import NOON, configure, enquire
 from tests.servers import telephony
+from tests.web import application
 from worker import executor
 
 PEOPLE = """
@@ -55,8 +55,6 @@ def browser(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with db.unit_of_work() as session:
         for user in session.scalars(select(User)):
             auth.set_password(session, user, seed.PASSWORD)
-    app = create_app()
-    app.config["SESSION_COOKIE_SECURE"] = False
 
     def signed_in(name: str) -> FlaskClient:
         client = app.test_client()
@@ -65,10 +63,12 @@ def browser(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         assert answer.status_code == 303
         return client
 
-    with clock.frozen(NOON):
+    with application() as app, clock.frozen(NOON):
+        app.config["SESSION_COOKIE_SECURE"] = False
         yield signed_in
-    app.extensions["journal"].stop()
-    app.extensions["reception"].stop()
+
+
+NOTHING = {"overdue": 0, "due_today": 0, "unanswered": 0, "without_next_step": 0, "unread": 0}
 
 
 def tell(client: FlaskClient, status: str = "ringing", call_id: str = "c1", **said: Any) -> None:
@@ -80,7 +80,7 @@ def tell(client: FlaskClient, status: str = "ringing", call_id: str = "c1", **sa
     assert stranger.post("/in/calls/generic/main", headers=headers, data=body).status_code == 200
     with db.reading() as session:
         waiting = session.scalars(
-            select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED)
+            select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED).order_by(InboundEvent.id)
         ).all()
     for event_id in waiting:
         executor.process_event(event_id)
@@ -220,9 +220,14 @@ def test_without_a_team_a_line_rings_for_everybody_and_without_a_line_pages_seld
     configure(PEOPLE, lines=f"  - {{{LINE}}}\n")
     tell(clara)
     assert len(rings(clara)) == 1
-    assert clara.get("/ringing").json == {"again": 500, "rings": rings(clara)}
+    assert clara.get("/ringing").json == {
+        "again": 500,
+        "rings": rings(clara),
+        "placed": [],
+        "counters": NOTHING,
+    }
     configure(PEOPLE, lines="  []\n")
-    assert clara.get("/ringing").json == {"again": 30000, "rings": []}
+    assert clara.get("/ringing").json == {"again": 1000, "rings": [], "placed": [], "counters": NOTHING}
 
 
 def test_hostile_words_of_a_caller_are_only_words(browser: Browsers) -> None:
@@ -234,6 +239,31 @@ def test_hostile_words_of_a_caller_are_only_words(browser: Browsers) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "<img" in shown["title"]  # the script writes it as text
+
+
+def test_counters_are_counted_anew_once_something_has_happened_and_told_in_a_line_if_not(
+    browser: Browsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ringing, "COUNTED_FRESH", 3600.0)
+    monkeypatch.setattr(ringing, "RECOUNTED", 0.0)
+    counted: list[int] = []
+    real = counters.of_users
+
+    def count(*arguments: Any) -> Any:
+        counted.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(counters, "of_users", count)
+    ana = browser("ana")
+    first = ana.get("/ringing")
+    assert first.json["counters"]["unanswered"] == 0
+    same = ana.get("/ringing", headers={"If-None-Match": first.headers["ETag"]})
+    assert (same.status_code, same.data, len(counted)) == (304, b"", 1)
+    with db.unit_of_work() as session:
+        lead = enquire(session).lead
+        lead.owner = session.scalars(select(User).where(User.name == "Ana")).one()
+    told = ana.get("/ringing", headers={"If-None-Match": first.headers["ETag"]})
+    assert (told.status_code, told.json["counters"]["unanswered"], len(counted)) == (200, 1, 2)
 
 
 def test_many_who_ask_at_once_cost_the_database_one_look(

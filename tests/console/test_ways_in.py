@@ -8,9 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from core import clock, db
+from core import clock, db, settings
 from intake.mailbox import desk
 from models.alert import Alert, SourceHour
+from models.line_subscription import LineSubscription
 from models.mailbox import MailboxPosition, WatchedMailbox
 from models.source import Channel, Source
 from models.user import Role, User
@@ -107,3 +108,22 @@ def test_without_mailboxes_the_page_says_how_to_have_one(ana: FlaskClient, datab
     with database.unit_of_work() as session:
         session.scalars(select(Source).where(Source.channel == Channel.EMAIL)).one().active = False
     assert "There are no mailboxes" in ana.get("/ways-in").text
+
+
+def test_a_subscription_that_ends_says_what_went_wrong(
+    ana: FlaskClient, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.unit_of_work() as session:
+        says = {"key": "rc", "provider": "ringcentral", "verification_token": "t"}
+        line = Source(channel=Channel.CALL, key="rc", name="RC", settings=says)
+        session.add(line)
+        session.flush()
+        line_id = line.id
+    assert "not looked after, and it ends by itself: it has no `client_id`" in ana.get("/ways-in").text
+    with database.unit_of_work() as session:
+        app = {"client_id": "app", "client_secret": "s", "jwt": "j"}
+        session.get_one(Source, line_id).settings = says | app
+        session.add(LineSubscription(source_id=line_id, error="the provider answered <500>"))
+    monkeypatch.setenv("PORTARIA_PUBLIC_URL", "https://in.acme.test")
+    settings.settings.cache_clear()
+    assert "could not be renewed: the provider answered &lt;500&gt;" in ana.get("/ways-in").text

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from core import clock, db, storage
-from crm import reachability
+from crm import contacts, deals, reachability, timeline
 from models.attachment import Attachment
 from models.lead import Lead
 from models.message import Direction, Message, MessageState
@@ -66,6 +66,52 @@ def test_a_mail_is_written_looked_at_and_sent_once(
         "Ana Lima",
     )
     assert ana.post(f"/leads/{lead_id}/write", data=FORM).status_code == 400  # without the page's own mark
+
+
+@pytest.mark.parametrize("kind", ["contact", "deal"])
+def test_a_contact_and_a_deal_s_contact_are_written_to_from_their_pages(
+    ana: FlaskClient, database: db.Database, lead_id: int, kind: str
+) -> None:
+    with database.unit_of_work() as session:
+        contact = contacts.create(session, name="Rui", emails=["rui@client.test"], actor="t")
+        deal = deals.create(session, title="Chairs", actor="t", contact=contact)
+        place = f"/{kind}s/{contact.id if kind == 'contact' else deal.id}"
+    assert f'href="{place}/write"' in ana.get(place).text
+    page = ana.get(f"{place}/write")
+    assert 'value="rui@client.test"' in page.text
+    mark = {"csrf_token": token(page), "to": "rui@client.test"}
+    assert (
+        "Dear Rui"
+        in ana.post(f"{place}/write", data={**FORM, **mark, "template": "offer", "do": "fill"}).text
+    )
+    framed = ana.post(
+        f"{place}/write", data={**FORM, **mark, "template": "offer", "text": "Dear Rui", "do": "preview"}
+    )
+    assert f'src="{place}/write/preview?template=offer"' in framed.text
+    assert "<b>Rui</b>" in ana.get(f"{place}/write/preview?template=offer").text
+    sent = ana.post(f"{place}/write", data={**FORM, **mark})
+    assert (sent.status_code, sent.headers["Location"]) == (303, f"{place}#timeline")
+    (message,) = messages(database)
+    assert (message.to_address, message.lead_id, message.contact_id) == ("rui@client.test", None, contact.id)
+    assert (message.deal_id is None) == (kind == "contact")
+    with database.unit_of_work() as session:
+        row = session.get_one(Message, message.id)
+        row.state, row.error, row.due_at = MessageState.FAILED, "550 no such user", None
+        mail = Message(
+            direction=Direction.IN, state=MessageState.RECEIVED, effect_key="e", message_id="<q@client.test>",
+            thread="t", from_address="rui@client.test", subject="Chairs", created_at=clock.now(),
+            contact_id=contact.id, deal_id=message.deal_id,
+        )  # fmt: skip
+        session.add(mail)
+        session.flush()
+        element = contact if kind == "contact" else deal
+        timeline.record(session, element, kind="email", summary="E-mail: Chairs", data={"message": mail.id})
+    shown = ana.get(place).text
+    assert "was not sent: 550 no such user" in shown
+    assert f'href="{place}/write?answers={mail.id}"' in shown
+    assert 'value="Re: Chairs"' in ana.get(f"{place}/write?answers={mail.id}").text
+    assert ana.post(f"/sent/{message.id}/again", data=mark).headers["Location"] == f"{place}#timeline"
+    assert ana.get(f"/{kind}s/99/write").status_code == 404
 
 
 def test_a_template_is_filled_in_and_its_html_goes_along_as_long_as_it_says_the_same(
@@ -167,3 +213,46 @@ def test_who_may_only_look_writes_nothing(ana: FlaskClient, database: db.Databas
     assert ana.post(f"/leads/{lead_id}/write", data={**FORM, **mark}).status_code == 403
     assert messages(database) == []
     assert ana.get("/leads/999999/write").status_code in (403, 404)
+
+
+def test_the_preview_shows_the_html_that_goes_along_in_a_frame_that_may_do_nothing(
+    ana: FlaskClient, lead_id: int
+) -> None:
+    mark = {"csrf_token": token(ana.get(f"/leads/{lead_id}/write")), "do": "preview", "template": "offer"}
+    page = ana.post(f"/leads/{lead_id}/write", data={**FORM, **mark, "text": "Dear Maria <b>Souza</b>"})
+    assert f'sandbox="" src="/leads/{lead_id}/write/preview?template=offer"' in page.text
+    assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
+    frame = ana.get(f"/leads/{lead_id}/write/preview?template=offer")
+    assert "<p>Dear <b>Maria &lt;b&gt;Souza&lt;/b&gt;</b></p>" in frame.text
+    assert "sandbox" in frame.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in frame.headers["Content-Security-Policy"]
+    changed = ana.post(f"/leads/{lead_id}/write", data={**FORM, **mark, "text": "Dear Maria, well"})
+    assert ("<iframe" in changed.text, "HTML does not go along" in changed.text) == (False, True)
+    for query in ("template=nothing", "template=%00x", f"template={'x' * 5000}"):
+        assert ana.get(f"/leads/{lead_id}/write/preview?{query}").status_code == 404, query
+    assert ana.get(f"/leads/{lead_id}/write/preview").status_code == 200
+    for name in ("template", "language", "mailbox", "answers", "to", "subject", "text", "cc"):
+        posted = ana.post(f"/leads/{lead_id}/write", data={**FORM, **mark, name: "\0x"})
+        assert posted.status_code in (200, 422), name
+
+
+def test_a_mail_that_could_not_be_sent_is_sent_again_from_the_lead_s_page(
+    ana: FlaskClient, database: db.Database, lead_id: int
+) -> None:
+    mark = {"csrf_token": token(ana.get(f"/leads/{lead_id}/write"))}
+    ana.post(f"/leads/{lead_id}/write", data={**FORM, **mark})
+    (message,) = messages(database)
+    assert "Send it again" not in ana.get(f"/leads/{lead_id}").text
+    ana.post(f"/sent/{message.id}/again", data=mark)
+    with database.unit_of_work() as session:
+        row = session.get_one(Message, message.id)
+        assert row.state is MessageState.QUEUED  # it is on its way: nothing to do again
+        row.state, row.error, row.attempts, row.due_at = MessageState.FAILED, "550 <no> such user", 5, None
+    page = ana.get(f"/leads/{lead_id}")
+    assert "was not sent: 550 &lt;no&gt; such user" in page.text
+    answer = ana.post(f"/sent/{message.id}/again", data=mark)
+    assert answer.headers["Location"] == f"/leads/{lead_id}#timeline"
+    (message,) = messages(database)
+    assert (message.state, message.attempts, message.due_at) == (MessageState.QUEUED, 0, clock.now())
+    assert ana.post("/sent/99/again", data=mark).status_code == 404
+    assert ana.post(f"/sent/{message.id}/again").status_code == 400

@@ -157,6 +157,7 @@ def view_of(merged: Merged) -> dict[str, Any]:
         "ring_seconds",
         "talk_seconds",
         "recording_url",
+        "answered_by",
     )
     moments = ("started_at", "answered_at", "ended_at")
     return {name: getattr(call, name) for name in names} | {

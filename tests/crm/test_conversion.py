@@ -218,7 +218,10 @@ def test_a_deal_s_amount_is_what_its_lines_come_to_rounded_as_its_currency_is(se
     assert (deal.amount, deal.from_lines) == (Decimal("381.50"), True)
     with pytest.raises(Conflict, match="lines"):
         deals.change(session, deal, {"amount": Decimal(1)}, actor="user:1")
-    deals.change(session, deal, {"currency": "JPY"}, actor="user:1")
+    with pytest.raises(Conflict, match="priced in BRL"):
+        deals.change(session, deal, {"currency": "JPY"}, actor="user:1")
+    deals.change(session, deal, {"currency": "JPY"}, actor="user:1", new_lines=True)
+    deal_lines.set_lines(session, deal, list(deal.lines), actor="user:1")
     assert deal.amount == Decimal(382)  # 1 + 180 + 32 (31.5) + 119 + 50
     deal_lines.set_lines(session, deal, [], actor="user:1")
     deals.change(session, deal, {"amount": Decimal(7)}, actor="user:1")

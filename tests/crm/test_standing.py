@@ -66,7 +66,7 @@ def test_one_timeline_for_each_element_and_a_contact_s_shows_its_leads_and_deals
     def told(element: Deal | Contact) -> set[str]:
         return {e.summary for e in session.scalars(timeline.of(session, element))}
 
-    assert told(maria) == {"lead", "self", "deal", "part", "Call planned: s"}
+    assert told(maria) == {"Form: contact", "lead", "self", "deal", "part", "Call planned: s"}
     assert told(theirs) == {"deal", "Call planned: s"}
 
 

@@ -37,7 +37,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing() -> None:
         start = time.monotonic()
         os.killpg(service.process.pid, signal.SIGINT)  # as a terminal does: to the whole group
         assert service.process.wait(15) == 0
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 4.5  # less than what a process that hangs is given
         assert group(service.process.pid) == []
         assert not listens(service.port)
         assert "Portaria has stopped." in service.log()

@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from boot.web import create_app
 from core import db
 from core.errors import Unavailable
 from core.metrics import REFUSED
@@ -22,6 +21,7 @@ from intake import form_lane, sources
 from models.inbound import EventState, InboundEvent
 from tests.factories import WORKSPACE, configure
 from tests.servers.twilio import missed_call, signed
+from tests.web import application
 
 TOKEN = "t0ken"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -40,9 +40,8 @@ def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
         "  - {key: open}\n  - {key: away, redirect: https://www.acme.test/thanks, allowed_origins: [https://www.acme.test]}",
     )
     configure(text, lines=LINES)
-    app = create_app()
-    yield app.test_client()
-    app.extensions["journal"].stop()
+    with application() as app:
+        yield app.test_client()
 
 
 def journalled(database: db.Database) -> int:
@@ -305,11 +304,43 @@ def test_an_error_of_ours_is_logged_and_answered_without_its_words(
     assert journalled(database) == 0
 
 
-def test_a_body_that_is_too_large_is_read_before_it_is_refused(client: FlaskClient) -> None:
-    body = BytesIO(b"name=" + b"x" * settings().max_form_bytes)
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/in/forms/open", 413),
+        ("/in/forms/nosuch", 404),
+        ("/in/calls/twilio/nosuch", 404),
+        ("/nowhere", 404),
+        ("/api/v1/leads", 401),
+    ],
+)
+def test_a_body_that_is_not_taken_is_read_to_its_end_before_that_is_said(
+    client: FlaskClient, database: db.Database, path: str, status: int, declared: bool
+) -> None:
+    body = BytesIO(b"name=Ana&message=" + b"x" * settings().max_form_bytes)
     length = len(body.getvalue())
     answer = client.post(
-        "/in/forms/open", input_stream=body, content_type=URLENCODED, headers={"Content-Length": str(length)}
+        path,
+        input_stream=body,
+        content_type=URLENCODED,
+        headers={"Content-Length": str(length)} if declared else {"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
     )
-    assert answer.status_code == 413
+    assert answer.status_code == status
     assert body.tell() == length  # a sender that does not listen meanwhile would see a broken connection
+    assert journalled(database) == 0  # above all not as much of it as was within the limit
+
+
+def test_a_chunked_body_within_the_limit_is_taken_whole(client: FlaskClient, database: db.Database) -> None:
+    body = b"name=Ana&message=" + b"x" * 100_000
+    answer = client.post(
+        "/in/forms/open",
+        input_stream=BytesIO(body),
+        content_type=URLENCODED,
+        headers={"Transfer-Encoding": "chunked", **SCRIPT},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert answer.json is not None
+    with database.reading() as session:
+        assert session.get_one(InboundEvent, answer.json["event_id"]).body == body

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core import clock, db
 from core.errors import Quarantined
 from core.settings import settings
-from crm import compose, reachability, thread_token
+from crm import activities, activity_change, calendar_file, compose, messages, reachability, thread_token
+from crm.activity_parts import Details, Participant
+from crm.capture import capture
 from crm.compose import Draft
 from crm.conversion import Into, convert
 from crm.mail_facts import Authentication, Bounce, FailedRecipient, OutOfOffice
@@ -21,15 +24,19 @@ from crm.submission import Submission
 from intake import journal
 from intake.delivery import Delivery
 from intake.mailbox.adapter import Mailbox
+from models.activity import Activity
+from models.contact import Contact
 from models.contact_point import ContactPoint
+from models.deal import Deal
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
 from models.message import Direction, Message, MessageState
+from models.notification import Notification
 from models.rule import StepRow, StepState
 from models.source import Channel
 from models.timeline import TimelineEntry
 from models.user import User
-from tests.factories import WORKSPACE, configure, enquire, source
+from tests.factories import WORKSPACE, configure, deal, enquire, source, submission
 from worker import executor, mailing
 
 MAILBOX = "\nmailboxes: [{key: sales, host: imap.acme.test, username: sales@acme.test, password: p, plus_addresses: true%s}]\n"
@@ -268,6 +275,7 @@ def test_what_fails_dmarc_joins_nobody_without_a_person_s_word() -> None:
         held = arrive(raw(X_Dmarc="fail", **headers))
         assert held.state is EventState.QUARANTINED
         assert "fails DMARC" in (held.error or "")
+        assert held.envelope["facts"]["held"]["message"] == "Yes please."
     assert leads() == [lead_id]
     assert row(lead_id).tags == []
     with db.reading() as session:
@@ -460,6 +468,10 @@ def test_a_server_s_own_report_is_read_as_one() -> None:
     done = arrive(head + REPORT.format(sent.message_id).replace("\n", "\r\n").encode())
     assert (done.state, done.lead_id) == (EventState.PROCESSED, lead_id)
     assert row(lead_id).tags == ["unreachable"]
+    with db.reading() as session:
+        point = reachability.point(session, "maria@client.test")
+        assert point is not None
+        assert "550 5.1.1 no such user" in (point.bounce_reason or "")
 
 
 def test_what_one_of_us_answers_from_another_program_is_the_first_answer() -> None:
@@ -487,3 +499,253 @@ def test_the_trusted_host_s_word_decides_and_nobody_else_s() -> None:
     )
     assert other.lead_id == lead_id
     assert (release(own).state, event(own.id).lead_id) == (EventState.PROCESSED, lead_id)
+    with db.reading() as session:
+        told = session.scalars(select(TimelineEntry).where(TimelineEntry.event_id == own.id)).one()
+    assert told.data["authentication"] == "DMARC fail by mx.acme.test"
+
+
+def test_an_answer_of_a_contact_of_whom_nothing_is_open_stands_on_the_contact_and_waits_for_its_owner() -> (
+    None
+):
+    lead_id = lead()
+    with db.unit_of_work() as session:
+        made = convert(
+            session, session.get_one(Lead, lead_id), into=Into(frozenset({"contact"})), by="user:1"
+        )
+        maria = made.contact
+        assert maria is not None
+        maria.owner_id = session.scalars(select(User.id).where(User.name == "Bruno")).one()
+        contact_id, owner_id = maria.id, maria.owner_id
+    unknown = {"In_Reply_To": "<of-bruno-s-own-program@acme.test>", "Subject": "AW: Lunch"}
+    done = arrive(raw(**unknown))
+    arrive(raw(text="And another thing", **unknown))
+    assert (done.state, done.lead_id, leads()) == (EventState.PROCESSED, None, [lead_id])
+    executor.process_event(done.id)  # rung once more
+    with db.reading() as session:
+        first, second = session.scalars(select(Message).where(Message.direction == Direction.IN))
+        assert (first.lead_id, first.contact_id, second.contact_id) == (None, contact_id, contact_id)
+        told = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "email")).all()
+        assert [(e.lead_id, e.contact_id, e.data["text"]) for e in told] == [
+            (None, contact_id, "Yes please."),
+            (None, contact_id, "And another thing"),
+        ]
+        waits = session.scalars(select(Activity).where(Activity.type == "email")).one()
+        assert (waits.subject, waits.owner_id, waits.contact_id) == (
+            "Answer: AW: Lunch",
+            owner_id,
+            contact_id,
+        )
+    # A subject of its own is a new enquiry, and what is passed on is no answer.
+    assert arrive(raw(Subject="Ten more chairs")).lead_id not in (None, lead_id)
+
+
+def test_an_answer_that_we_cannot_place_goes_to_the_open_lead_else_to_the_open_deal() -> None:
+    configure(WORKSPACE + MAILBOX % ", on_known: new", rules="  []")
+    older, newer = lead(), lead()
+    assert older == newer  # a form attaches
+    with db.unit_of_work() as session:
+        again = enquire_apart(session)
+    answered = arrive(raw(Subject="Re: nothing of ours"))
+    assert answered.lead_id == again  # the newest, by the one rule for all channels
+    with db.unit_of_work() as session:
+        for lead_id in (older, again):
+            convert(session, session.get_one(Lead, lead_id), into=Into(frozenset({"contact"})), by="user:1")
+        theirs = deal(session, contact_id=session.get_one(Lead, older).contact_id)
+        deal_id = theirs.id
+    before = leads()
+    assert arrive(raw(Subject="Re: nothing of ours at all")).lead_id is None
+    assert leads() == before
+    with db.reading() as session:
+        entry = session.scalars(select(TimelineEntry).order_by(TimelineEntry.id.desc()).limit(1)).one()
+        mail = session.scalars(select(Message).order_by(Message.id.desc()).limit(1)).one()
+    assert (entry.deal_id, mail.deal_id, mail.lead_id) == (deal_id, deal_id, None)
+    for headers in (
+        {"Subject": "Fwd: something", "From": "maria@client.test"},
+        {"Subject": "Re: x", "From": "eve@evil.test", "Reply_To": "maria@client.test"},
+    ):
+        assert arrive(raw(**headers)).lead_id not in before, headers
+
+
+@pytest.mark.parametrize("policy", ["attach", "repeat", "new"])
+def test_a_new_subject_of_somebody_who_has_only_a_deal_open_follows_the_policy_too(policy: str) -> None:
+    rules = (
+        "  - {name: a, on: email.received, do: [add_tag: received]}\n"
+        "  - {name: b, on: email.replied, do: [add_tag: replied]}\n"
+        "  - {name: r, on: lead.repeat, do: [add_tag: repeat]}"
+    )
+    configure(WORKSPACE + MAILBOX % f", on_known: {policy}", rules=rules)
+    first = lead()
+    with db.unit_of_work() as session:
+        into = Into(frozenset({"contact"}))
+        maria = convert(session, session.get_one(Lead, first), into=into, by="user:1").contact
+        assert maria is not None
+        bruno = session.scalars(select(User).where(User.name == "Bruno")).one()
+        deal_id = deal(session, contact_id=maria.id, owner_id=bruno.id).id
+    done = arrive(raw(Subject="Ten more chairs"))
+    with db.reading() as session:
+        theirs = session.get_one(Deal, deal_id)
+        mail = session.scalars(select(Message).order_by(Message.id.desc()).limit(1)).one()
+        if policy == "attach":
+            assert (done.lead_id, mail.deal_id, mail.contact_id, leads()) == (
+                None,
+                deal_id,
+                maria.id,
+                [first],
+            )
+            assert (theirs.tags, theirs.waits_since is not None) == (["received"], True)
+            waits = session.scalars(select(Activity).where(Activity.deal_id == deal_id)).one()
+            assert (waits.subject, waits.owner_id) == ("Answer: Ten more chairs", bruno.id)
+        else:
+            made = session.get_one(Lead, done.lead_id)
+            assert (made.contact_id, theirs.tags, theirs.waits_since) == (maria.id, [], None)
+            assert (made.owner_id == bruno.id, "repeat" in made.tags) == (policy == "repeat",) * 2
+    other = arrive(raw(Subject="And five", From="eve@evil.test", Reply_To="maria@client.test"))
+    assert other.lead_id not in (None, first)
+
+
+def enquire_apart(session: Session) -> int:
+    """A second open lead of the same person."""
+    made = capture(session, submission(), source=source(session), event_id=None, country="BR", on_known="new")
+    return made.lead.id
+
+
+def test_an_answer_and_a_bounce_of_what_was_written_to_a_contact_are_the_contact_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure(WORKSPACE + MAILBOX % "", rules="  - {name: a, on: email.replied, do: [add_tag: warm]}")
+    lead_id = lead()
+    with db.unit_of_work() as session:
+        made = convert(
+            session, session.get_one(Lead, lead_id), into=Into(frozenset({"contact"})), by="user:1"
+        )
+        assert made.contact is not None
+        contact_id = made.contact.id
+        sent = messages.note(
+            session,
+            made.contact,
+            Letter("News", "Have you seen?"),
+            to="maria@client.test",
+            effect_key="news",
+            actor="rule:news",
+            automatic=True,
+        )
+        message_id, sent.state = sent.message_id, MessageState.SENT
+    done = arrive(raw(In_Reply_To=message_id, Subject="whatever", From="Office <office@client.test>"))
+    assert (done.state, done.lead_id, leads()) == (EventState.PROCESSED, None, [lead_id])
+    back = told(monkeypatch, raw(**DAEMON), recipients=GONE, original_message_id=message_id)
+    assert (back.state, back.lead_id) == (EventState.PROCESSED, None)
+    away = told(monkeypatch, raw(Subject="Away"), until=date(2026, 12, 1), original_message_id=message_id)
+    assert (away.state, away.lead_id) == (EventState.PROCESSED, None)
+    with db.reading() as session:
+        chosen = select(TimelineEntry).where(
+            TimelineEntry.event_id.is_not(None), TimelineEntry.lead_id.is_(None)
+        )
+        entries = session.scalars(chosen.order_by(TimelineEntry.id)).all()
+        assert [(e.kind, e.contact_id) for e in entries] == [
+            (kind, contact_id) for kind in ("email", "mail_bounced", "out_of_office")
+        ]
+        assert session.get_one(Contact, contact_id).tags == ["warm"]
+        point = reachability.point(session, "maria@client.test")
+        assert point is not None
+        assert point.bounced_at is not None
+
+
+def test_a_role_found_in_a_signature_is_seen_by_rules_and_goes_to_the_contact() -> None:
+    rules = "  - {name: b, on: lead.created, when: 'lead.role.contains(\"Einkauf\")', do: [add_tag: buyer]}"
+    configure(WORKSPACE + MAILBOX % "", rules=rules)
+    text = "Was kosten zehn Stühle?\r\n\r\n-- \r\nEva Blum\r\nLeiterin Einkauf\r\nBlum GmbH\r\n"
+    done = arrive(raw(text, From="Eva Blum <eva@blum.test>", Subject="Stühle"))
+    assert done.lead_id is not None
+    found = row(done.lead_id)
+    assert (found.found or {})["role"] == "Leiterin Einkauf"
+    assert found.tags == ["buyer"]
+    with db.unit_of_work() as session:
+        into = Into(frozenset({"contact"}))
+        made = convert(session, session.get_one(Lead, found.id), into=into, by="user:1").contact
+        assert made is not None
+        assert made.position == "Leiterin Einkauf"
+
+
+def test_what_a_colleague_passes_on_is_the_original_sender_s_and_joins_their_open_lead() -> None:
+    configure(WORKSPACE + MAILBOX % ", colleagues: [agency.test], authserv_id: mx.acme.test", rules="  []")
+    lead_id = lead()
+    inside = (
+        "For you.\r\n\r\nFrom: Maria <maria@client.test>\r\nSent: Monday\r\nTo: Eva <eva@agency.test>\r\n"
+    )
+    inside += "Subject: Ten chairs\r\n\r\nAnd how much are ten?\r\n"
+    eva = {"From": "Eva <eva@agency.test>", "Subject": "FW: Ten chairs"}
+    assert (arrive(raw(inside, **eva)).lead_id, leads()) == (lead_id, [lead_id])
+    sales = {"From": "sales@acme.test", "Subject": "One for us"}  # from the mailbox to itself
+    assert (arrive(raw(inside, **sales)).lead_id, leads()) == (lead_id, [lead_id])
+    with db.reading() as session:
+        chosen = select(TimelineEntry).where(TimelineEntry.kind == "submission").order_by(TimelineEntry.id)
+        told = session.scalars(chosen).all()
+    assert told[-1].data["message"] == "And how much are ten?"
+    assert told[-1].data["extra"]["forwarded_by"] == "sales@acme.test"
+    forged = "mx.acme.test; dmarc=fail header.from=agency.test"
+    assert arrive(raw(inside, Authentication_Results=forged, **eva)).state is EventState.QUARANTINED
+    plain = arrive(raw("Lunch at one?", From="Ana <ana@acme.test>", Subject="Lunch"))
+    assert plain.state is EventState.QUARANTINED
+
+
+def calendar_reply(uid: str, answer: str, *, attendee: str = "maria@client.test", sequence: int = 0) -> bytes:
+    text = (
+        f"BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nSEQUENCE:{sequence}\r\n"
+        f"ATTENDEE;PARTSTAT={answer};CN=Maria:mailto:{attendee}\r\nSUMMARY:Show it\r\nCOMMENT:In the\\, rain\r\n"
+        "END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    return raw(text, Subject="Accepted: Show it", Content_Type="text/calendar; method=REPLY; charset=utf-8")
+
+
+def test_whether_who_was_invited_comes_is_noted_and_told_and_nobody_answers_for_them() -> None:
+    configure(WORKSPACE + MAILBOX % ", authserv_id: mx.acme.test", rules="  []")
+    lead_id = lead()
+    with db.unit_of_work() as session:
+        ana = session.scalars(select(User).where(User.name == "Ana")).one()
+        who = (Participant(email="maria@client.test", name="Maria"), Participant(email="rui@client.test"))
+        meeting = activities.plan(
+            session, session.get_one(Lead, lead_id), type="meeting", subject="Show it", actor="user:1",
+            due_at=clock.now() + timedelta(days=1), owner_id=ana.id, details=Details(participants=who, invites=True),
+        )  # fmt: skip
+        known_by = calendar_file.uid(meeting)
+        activity_id = meeting.id
+
+    def answers() -> list[str | None]:
+        with db.reading() as session:
+            return [p.answer for p in session.get_one(Activity, activity_id).participants]
+
+    done = arrive(calendar_reply(known_by, "ACCEPTED"))
+    assert (done.state, done.lead_id, leads()) == (EventState.PROCESSED, None, [lead_id])
+    assert answers() == ["accepted", None]
+    executor.process_event(done.id)  # rung once more
+    with db.reading() as session:
+        entry = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "activity_answered")).one()
+        assert (entry.lead_id, entry.summary) == (lead_id, "Maria has accepted: Show it")
+        assert entry.data["text"] == "In the, rain"
+        told_to = session.scalars(select(Notification)).one()
+        assert (told_to.user_id, told_to.text) == (ana.id, entry.summary)
+    assert arrive(calendar_reply(known_by, "TENTATIVE")).state is EventState.PROCESSED
+    assert answers() == ["tentative", None]
+    failing = calendar_reply(known_by, "DECLINED").replace(
+        b"Subject:",
+        b"Authentication-Results: mx.acme.test; dmarc=fail header.from=client.test\r\nSubject:",
+        1,
+    )
+    for forged in (
+        calendar_reply(known_by, "DECLINED", attendee="rui@client.test"),
+        calendar_reply(known_by.replace(str(activity_id), "99", 1), "DECLINED"),
+        calendar_reply("activity-x@acme.test", "DECLINED"),
+        calendar_reply(known_by, "DELEGATED"),
+        failing,
+    ):
+        assert arrive(forged).state is EventState.QUARANTINED
+    assert answers() == ["tentative", None]
+    with db.unit_of_work() as session:
+        activity_change.change(
+            session, session.get_one(Activity, activity_id), {"place": "The office"}, actor="user:1"
+        )
+    assert answers() == [None, None]  # they are asked once more
+    assert arrive(calendar_reply(known_by, "DECLINED")).state is EventState.PROCESSED  # to what it was
+    assert answers() == [None, None]
+    assert arrive(calendar_reply(known_by, "DECLINED", sequence=1)).state is EventState.PROCESSED
+    assert answers() == ["declined", None]

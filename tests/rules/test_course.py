@@ -13,9 +13,10 @@ from core.ids import new_id
 from crm import leads, workspace
 from crm.happening import Happening
 from models.lead import Lead, LeadStatus
+from models.notification import Notification
 from models.rule import Run, RunState, StepRow, StepState, Trace
 from models.timeline import TimelineEntry
-from rules import engine, reaction, runs
+from rules import engine, runs, storms
 from tests.factories import NOON, configure, configure_in, enquire
 
 WAIT_FOR_CALL = """
@@ -395,13 +396,35 @@ def test_a_storm_is_cut_told_once_and_over_with_the_hour(session: Session) -> No
         lead = enquire(session).lead
         for n in range(40):
             happen(session, lead, "tag.added", tag=str(n))
-        assert lead.score == reaction.MOST_OFTEN
+        assert lead.score == storms.MOST_OFTEN
         alarms = select(TimelineEntry.summary).where(TimelineEntry.kind == "alarm")
         assert session.scalars(alarms).all() == [
             "Held back: the rule echo ran 30 times on this lead within an hour"
         ]
         last = session.scalars(select(Trace).order_by(Trace.id.desc()).limit(1)).one()
         assert "not started: it ran 30 times" in last.rules[0]["stopped"]
+    told = session.scalars(select(Notification)).one()  # by whoever manages
+    assert (told.user.email, told.lead_id) == ("clara@acme.test", lead.id)
     with clock.frozen(NOON + timedelta(minutes=61)):
         happen(session, lead, "tag.added", tag="later")
-        assert lead.score == reaction.MOST_OFTEN + 1
+        assert lead.score == storms.MOST_OFTEN + 1
+
+
+def test_a_person_lets_a_storm_go_on_and_it_is_cut_again(session: Session) -> None:
+    configure_in(session, rules="  - {name: echo, on: tag.added, do: [score: 1]}")
+    with clock.frozen(NOON):
+        lead = enquire(session).lead
+        for n in range(40):
+            happen(session, lead, "tag.added", tag=str(n))
+        assert [(h.row.rule, h.on) for h in storms.open_storms(session)] == [("echo", lead)]
+        assert storms.resume(session, "other", by="user:1") == 0
+    with clock.frozen(NOON + timedelta(minutes=1)):
+        assert storms.resume(session, "echo", by="user:1") == 1
+        assert storms.open_storms(session) == []
+    with clock.frozen(NOON + timedelta(minutes=2)):
+        for n in range(40):
+            happen(session, lead, "tag.added", tag=f"again {n}")
+        assert lead.score == 2 * storms.MOST_OFTEN
+        assert len(storms.open_storms(session)) == 1
+    alarms = session.scalars(select(TimelineEntry.summary).where(TimelineEntry.kind == "alarm")).all()
+    assert len(alarms) == 3  # held back, let go on, held back

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -224,24 +223,20 @@ def compare(matcher: Matcher[Named], seen: Sight, by: Random) -> None:
         assert part.result is not True
 
 
-def test_ten_thousand_rules_cost_little_more_than_a_hundred() -> None:
-    """The bench measures it finely; here only that the cost does not grow with the rules."""
+def test_among_ten_thousand_rules_no_more_are_evaluated_than_among_a_hundred() -> None:
+    """What it costs is measured by the bench; here what it looks at."""
 
-    def cost(count: int) -> float:
+    def looked_at(count: int) -> tuple[int, int]:
         texts = [
             f'lead.channel == "form" && lead.source == "s{n // 10}" && lead.score > {n % 10}'
             for n in range(count)
         ]
         matcher = rules(*texts)
-        best = 1.0
-        for _ in range(20):
-            start = time.perf_counter()
-            seen = sight(channel="form", source="s3", score=5)
-            matched = [p for p in matcher.candidates(seen) if matcher.rules[p].condition.evaluate(seen)[0]]  # type: ignore[union-attr]
-            passed = matcher.passed(matcher.seen(seen))
-            best = min(best, time.perf_counter() - start)
-            assert len(matched) == 5
-            assert [p.rules for p in passed] == [count - 10]
-        return best
+        seen = sight(channel="form", source="s3", score=5)
+        candidates = matcher.candidates(seen)
+        assert sum(matcher.rules[p].condition.evaluate(seen)[0] for p in candidates) == 5  # type: ignore[union-attr]
+        passed = matcher.passed(matcher.seen(seen))
+        assert [p.rules for p in passed] == [count - 10]
+        return len(candidates), len(passed)
 
-    assert cost(10_000) < 5 * cost(100) + 0.001
+    assert looked_at(10_000) == looked_at(100) == (10, 1)

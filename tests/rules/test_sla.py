@@ -15,7 +15,9 @@ from crm import activities, leads, workspace
 from models.activity import Activity
 from models.lead import Lead, LeadStatus
 from models.sla import SlaClock, SlaState
+from models.user import User
 from rules import engine
+from rules.first_answers import report
 from tests.factories import WORKSPACE, configure, enquire
 from worker import clockwork
 
@@ -122,7 +124,18 @@ def test_a_person_s_answer_ends_it(
     assert (row.state, row.next_at, row.ended_at) == (state, None, at(when))
     assert pass_time(database, "24 12:00")[-1] == told
     with database.reading() as session:
-        assert session.scalars(select(Lead.first_response_at)).one() == at(when)
+        lead = session.scalars(select(Lead)).one()
+        assert (lead.first_response_at, lead.in_time) == (at(when), state is SlaState.MET)
+
+
+def test_a_lead_is_late_as_soon_as_its_time_is_up(database: db.Database) -> None:
+    arrive(database, "23 10:00")
+    with database.reading() as session:
+        assert session.scalars(select(Lead.in_time)).one() is None
+    pass_time(database, "24 12:00")
+    do(database, "24 13:00", "junk")
+    with database.reading() as session:
+        assert session.scalars(select(Lead.in_time)).one() is False
 
 
 def test_what_a_rule_completes_is_no_answer(database: db.Database) -> None:
@@ -176,3 +189,63 @@ def test_one_minute_is_kept_over_the_clock_change(database: db.Database) -> None
     assert due is not None
     assert due.astimezone(ZoneInfo("Europe/Berlin")).hour == 4
     assert due - before == timedelta(hours=2)
+
+
+def test_first_answers_are_counted_by_policy_owner_and_team(database: db.Database) -> None:
+    configure(WORKSPACE, sla=SLA, rules="  []\n")
+    # (owner, minutes until the answer, employees): four in time, one late, one never, one closed, one waits
+    told: list[tuple[str | None, int | None, int]] = [
+        ("ana", 5, 0), ("ana", 10, 0), ("ana", 20, 0), ("bruno", 90, 0), ("bruno", 130, 0), ("bruno", None, 0), (None, None, 0), ("ana", 4, 300),
+    ]  # fmt: skip
+    for place, (owner, minutes, employees) in enumerate(told):
+        with clock.frozen(at("23 10:00")), database.unit_of_work() as session:
+            lead = enquire(
+                session,
+                occurred_at=clock.now(),
+                emails=(f"c{place}@x.test",),
+                fields={"employees": employees},
+            ).lead
+            lead.owner = session.scalars(select(User).where(User.email == f"{owner}@acme.test")).one_or_none()
+            lead_id = lead.id
+        if minutes is not None:
+            with (
+                clock.frozen(at("23 10:00") + timedelta(minutes=minutes)),
+                database.unit_of_work() as session,
+            ):
+                lead = session.get_one(Lead, lead_id)
+                lead.first_response_at = clock.now()
+                happened = leads.set_field(session, lead, "score", 1, actor="user:1")
+                engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+    with clock.frozen(at("23 17:00")):
+        clockwork.first_answers()
+    with clock.frozen(at("23 10:30")), database.unit_of_work() as session:
+        lead = enquire(session, occurred_at=clock.now(), emails=("j@x.test",)).lead
+        happened = leads.change_status(session, lead, LeadStatus.JUNK, actor="user:1")
+        engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+        enquire(session, occurred_at=clock.now(), emails=("w@x.test",))
+    with database.reading() as session:
+        by = {
+            kind: {line.name: line for line in report(session, by=kind)}
+            for kind in ("policy", "owner", "team")
+        }
+        every, vip = by["policy"]["all"], by["policy"]["vip"]
+        assert (every.leads, every.answered, every.waiting, every.breached, every.closed) == (9, 5, 3, 3, 1)
+        assert (every.median, every.p90, every.inside) == (20 * 60, 130 * 60, round(4 / 7, 4))
+        assert (vip.leads, vip.median, vip.p90, vip.inside) == (1, 240, 240, 1.0)
+        assert by["owner"][""].leads == 3
+        ana, bruno = by["owner"]["ana@acme.test"], by["owner"]["bruno@acme.test"]
+        assert (ana.leads, ana.median, ana.p90, ana.inside) == (4, 300, 1200, 1.0)
+        assert (bruno.leads, bruno.median, bruno.breached, bruno.inside) == (3, 5400, 2, round(1 / 3, 4))
+        assert by["team"]["inbound"].leads == 7
+        assert report(session, by="owner", since=at("24 10:00")) == []
+        assert len(report(session, by="policy", until=at("23 10:00"))) == 0
+
+
+def test_an_answer_in_the_morning_took_the_working_time_of_the_evening_before(database: db.Database) -> None:
+    arrive(database, "23 17:50")
+    with clock.frozen(at("24 09:10")), database.unit_of_work() as session:
+        lead = session.scalars(select(Lead)).one()
+        lead.first_response_at = clock.now()
+        happened = leads.set_field(session, lead, "score", 1, actor="user:1")
+        engine.react(session, happened, workspace=workspace.load(session), event_id=new_id())
+    assert look(database).taken_seconds == 20 * 60

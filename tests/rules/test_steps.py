@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from core import clock, db
 from core.errors import Invalid
 from models.activity import Activity, ActivityState
 from models.lead import Lead, LeadStatus
-from models.rule import Run, RunState, StepRow, StepState
+from models.message import Message
+from models.notification import Notification
+from models.rule import Run, RunState, StepRow, StepState, Trace
 from models.timeline import TimelineEntry
+from models.user import User
 from models.workspace import WorkspaceRow
 from rules import runs
 from rules.order import WebhookOrder
@@ -75,6 +79,53 @@ def test_planned_activities_are_ended(
     states = [a.state for a in session.scalars(select(Activity))]
     assert states.count(ActivityState.PLANNED) == left
     assert {s for s in states if s is not ActivityState.PLANNED} == ({ended} if ended else set())
+
+
+def test_a_meeting_is_planned_with_all_that_belongs_to_it(session: Session) -> None:
+    meeting = (
+        "{schedule: {type: meeting, subject: Show it, due: 2 days, duration: 1 hour, place: 'At {{ lead.company }}',"
+        " note: 'Asked: {{ lead.message }}', participants: [lead, bruno@acme.test, x@y.test, lead], invite: true,"
+        " reminders: [15 minutes, 1 day], recurrence: FREQ=WEEKLY;COUNT=3}}"
+    )
+    configure_in(session, rules=rule("{assign: ana@acme.test}", meeting))
+    lead = enquire(session, company="Sol", message="When?").lead
+    made = session.scalars(select(Activity)).one()
+    assert (made.minutes, made.place, made.note, made.recurrence) == (
+        60,
+        "At Sol",
+        "Asked: When?",
+        "FREQ=WEEKLY;COUNT=3",
+    )
+    assert sorted(r.minutes for r in made.reminders) == [15, 24 * 60]
+    bruno = session.scalars(select(User).where(User.name == "Bruno")).one()
+    assert [(p.user_id, p.email) for p in made.participants] == [
+        (None, lead.email),
+        (bruno.id, None),
+        (None, "x@y.test"),
+    ]
+    invited = session.scalars(select(Message).where(Message.calendar != "").order_by(Message.id)).all()
+    assert [m.to_address for m in invited] == [lead.email, "bruno@acme.test", "x@y.test"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "duration: 0 minutes",
+        "duration: 31 days",
+        "duration: 2 business hours",
+        "reminders: [soon]",
+        "reminders: [90 seconds]",
+        "reminders: [61 days]",
+        "recurrence: FREQ=HOURLY",
+        "place: '{{ lead.nowhere }}'",
+        "note: '{% if %}'",
+        "participants: [nobody]",
+        "invite: true",
+    ],
+)
+def test_a_meeting_that_cannot_be_is_refused_when_it_is_published(session: Session, more: str) -> None:
+    with pytest.raises(Invalid):
+        configure_in(session, rules=rule(f"{{schedule: {{subject: a, due: 1 hour, {more}}}}}"))
 
 
 def test_a_rule_starts_another_one_where_its_condition_is_true(session: Session) -> None:
@@ -277,3 +328,148 @@ def test_a_provider_that_makes_no_sense_is_refused(session: Session, text: str, 
         configure_in(session, text)
     assert words in str(refused.value)
     assert "secret-token" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "told", "state"),
+    [
+        (
+            "notify: {to: owner, via: console, text: 'New: {{ lead.name }}'}",
+            ["ana@acme.test"],
+            StepState.DONE,
+        ),
+        ("notify: {to: team.lead, via: console, text: x}", ["clara@acme.test"], StepState.DONE),
+        ("notify: {to: BRUNO@acme.test, via: both, text: x}", ["bruno@acme.test"], StepState.RUNNING),
+        ("notify: {to: owner, text: x}", [], StepState.RUNNING),
+    ],
+)
+def test_somebody_is_told_in_the_console_once(
+    session: Session, step: str, told: list[str], state: StepState
+) -> None:
+    configure_in(session, rules=rule("{assign: {user: ana@acme.test}}", f"{{{step}}}"))
+    lead = enquire(session).lead
+    row = session.scalars(select(StepRow).where(StepRow.kind == "notify")).one()
+    job = runs.claim(session, row.id)
+    assert row.state is state
+    assert (job is None) is (state is StepState.DONE)
+    rows = session.scalars(select(Notification)).all()
+    assert [(n.user.email, n.lead_id, n.actor) for n in rows] == [(e, lead.id, "rule:r") for e in told]
+    if job is not None:
+        runs.failed(session, job, "away", retry=True)
+        with clock.frozen(clock.now() + timedelta(minutes=1)):
+            runs.claim(session, row.id)
+        assert len(session.scalars(select(Notification)).all()) == len(told)
+
+
+def test_one_who_has_left_is_not_told_and_the_step_says_so(session: Session) -> None:
+    configure_in(session, rules=rule("{notify: {to: bruno@acme.test, via: console, text: x}}"))
+    enquire(session)
+    session.scalars(select(User).where(User.email == "bruno@acme.test")).one().active = False
+    row = session.scalars(select(StepRow)).one()
+    assert runs.claim(session, row.id) is None
+    assert (row.state, row.result) == (StepState.FAILED, "bruno@acme.test is no user any more")
+
+
+@pytest.mark.parametrize("settings", ["to: lead", "to: gone@acme.test", "webhook: 'https://x.test/'"])
+def test_only_people_have_the_console(database: object, settings: str) -> None:
+    with pytest.raises(Invalid, match=r"nobody who has the console|no person"):
+        configure(rules=rule(f"{{notify: {{{settings}, via: console, text: x}}}}"))
+
+
+@pytest.mark.parametrize(
+    ("step", "second", "merged", "words"),
+    [
+        ("company", {"company": "PADARIA sol"}, True, "Part of lead 1 now"),
+        ("company", {"company": "Another"}, False, "There is no other open lead with the same company"),
+        ("company", {"company": " "}, False, "no company to compare"),
+        ("fields.order", {"fields": {"order": "A-1"}}, True, "Part of lead 1 now"),
+        ("fields.order", {"fields": {"order": 7}}, False, "no other open lead"),
+        ("fields.n", {"fields": {"n": 7}}, True, "Part of lead 1 now"),
+        ("fields.order", {}, False, "no 'fields.order' to compare"),
+        ("name", {"name": "maria souza"}, True, "Part of lead 1 now"),
+        ("person", {}, False, "There is no other open lead with the same person"),
+        ("{lead: '{{ lead.fields.order }}'}", {"fields": {"order": "1"}}, True, "Part of lead 1 now"),
+        ("{lead: '{{ lead.fields.order }}'}", {"fields": {"order": "99"}}, False, "there is no such lead"),
+        ("{lead: '{{ lead.fields.order }}'}", {"fields": {"order": "x"}}, False, "no lead's id"),
+        ("{lead: '{{ lead.id }}'}", {}, False, "is this lead itself"),
+    ],
+)
+def test_a_lead_becomes_part_of_another(
+    session: Session, step: str, second: dict[str, Any], merged: bool, words: str
+) -> None:
+    rules = f"""
+  - {{name: m, on: lead.created, when: lead.id > 1, do: [{{add_tag: seen}}, {{merge_into: {step}}}, {{add_tag: after}}]}}
+  - {{name: late, on: lead.created, when: lead.id > 1, do: [add_tag: late]}}
+  - {{name: told, on: lead.merged, do: [score: 5]}}
+"""
+    configure_in(session, rules=rules)
+    first = enquire(session, company="Padaria Sol", fields={"order": "A-1", "n": 7}).lead
+    given = {"emails": ("rui@client.test",), "name": "Rui", **second}
+    other = enquire(session, **given).lead
+    session.flush()
+    session.expire_all()
+    row = session.scalars(select(StepRow).where(StepRow.kind == "merge_into")).one()
+    assert words in (row.result or "")
+    assert (other.status is LeadStatus.MERGED, other.merged_into_id) == (merged, first.id if merged else None)
+    if merged:
+        assert row.run.lead_id == first.id
+        assert (row.run.state, row.run.ended_why) == (RunState.DONE, words)
+        assert (first.score, first.tags) == (5, ["seen"])
+        why = session.scalars(select(Trace).where(Trace.lead_id == first.id).order_by(Trace.id)).all()
+        late = next(r for t in why for r in t.rules if r["rule"] == "late" and "stopped" in r)
+        assert late["stopped"] == "not started: the lead is part of lead 1 now"
+    else:
+        assert other.tags == ["seen", "after", "late"]
+
+
+@pytest.mark.parametrize("step", ["nothing", "{same: email, lead: '1'}", "{}", "{lead: '{{ lead.nmae }}'}"])
+def test_what_merge_into_cannot_mean_is_refused(database: object, step: str) -> None:
+    with pytest.raises(Invalid, match=r"compare|not both|nmae"):
+        configure(rules=rule(f"{{merge_into: {step}}}"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://127.0.0.1:5432/",
+            "https://10.0.0.1/",
+            "https://169.254.169.254/latest",
+            "https://localhost/",
+        ),
+        *(
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://db.localhost/",
+        ),
+        *(
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[fe80::1%25eth0]/",
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", ["send_webhook: {url: '%s'}", "notify: {webhook: '%s', text: hi}"])
+def test_an_address_of_our_own_network_is_refused_when_the_rule_is_checked(
+    session: Session, step: str, url: str
+) -> None:
+    with pytest.raises(Invalid, match="private network"):
+        configure_in(session, rules=f"  - {{name: r, on: lead.created, do: [{step % url}]}}")
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "8.8.8.8", "[2606:4700::1111]", "1.2.3.4.example.com", "0x.com"]
+)
+def test_an_address_of_the_public_internet_is_taken(session: Session, host: str) -> None:
+    configure_in(
+        session, rules=f"  - {{name: r, on: lead.created, do: [send_webhook: 'https://{host}/hook']}}"
+    )
+
+
+def test_an_address_with_a_template_in_it_is_refused(session: Session) -> None:
+    rules = "  - {name: r, on: lead.created, do: [send_webhook: 'https://{{ lead.fields.host }}/']}"
+    with pytest.raises(Invalid, match="cannot name fields"):
+        configure_in(session, rules=rules)

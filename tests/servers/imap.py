@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import datetime
 from email import message_from_bytes
 from email.message import Message
+from functools import lru_cache
 from typing import Self
 
 from tests.servers.mail import PASSWORD, USER
@@ -71,6 +72,7 @@ class ImapServer:
         self.tls, self.starttls = tls, starttls
         self.sessions: set[_Session] = set()
         self.accepted = 0
+        self.bytes_said = 0
         outer = self
 
         class Server(socketserver.ThreadingTCPServer):
@@ -174,6 +176,7 @@ class _Session:
         self.sock.close()
 
     def say(self, raw: bytes) -> None:
+        self.server.bytes_said += len(raw)
         self.sock.sendall(raw)
 
     def answer(self, tag: str, command: str) -> None:
@@ -337,6 +340,13 @@ class _Session:
 
     def on_uid_search(self, tag: str, command: str) -> tuple[bytes, str]:
         words = command.upper().replace("(", "").replace(")", "").split()
+        if words[2] == "HEADER":
+            asked = command.split()[4].strip('"').encode()
+            with self.server.lock:
+                found = [
+                    uid for uid, raw in self.server.messages if asked in raw and uid in self.in_set("ALL")
+                ]
+            return b"* SEARCH" + b"".join(b" %d" % uid for uid in found) + b"\r\n", "OK done"
         found = self.in_set(words[3] if words[2] == "UID" else words[2])
         if "SINCE" in words:
             since = datetime.strptime(words[words.index("SINCE") + 1] + " +0000", "%d-%b-%Y %z").date()
@@ -372,7 +382,7 @@ class _Session:
                 elif item == "INTERNALDATE":
                     parts.append(b'INTERNALDATE "%s"' % server.dates.get(uid, _DATE).encode())
                 elif item == "BODYSTRUCTURE":
-                    parts.append(b"BODYSTRUCTURE " + structure(message_from_bytes(raw)))
+                    parts.append(b"BODYSTRUCTURE " + structure(opened(raw)))
                 else:
                     given = section(raw, item)
                     name = re.sub(r"<(\d+)\.\d+>", r"<\1>", item.replace(".PEEK", "")).encode()
@@ -408,6 +418,12 @@ class _Session:
         return bool(select.select([self.sock], [], [], 0.01)[0])
 
 
+@lru_cache(maxsize=4)
+def opened(raw: bytes) -> Message:
+    """The message; a large one is asked for part by part."""
+    return message_from_bytes(raw)
+
+
 def structure(part: Message) -> bytes:
     """BODYSTRUCTURE, as far as readers look at it (RFC 3501 section 7.4.2)."""
     parameters = " ".join(f'"{k}" "{v}"' for k, v in (part.get_params() or [])[1:])
@@ -417,11 +433,12 @@ def structure(part: Message) -> bytes:
         parts = b"".join(structure(p) for p in inner if isinstance(p, Message))
         return b"(" + parts + f' "{kind}" {parameters} NIL NIL NIL)'.encode()
     size = len(str(inner))
+    encoding = part.get("Content-Transfer-Encoding", "7BIT")
     lines = " 1" if part.get_content_maintype() == "text" else ""
     name = part.get_filename()
     kept = f'("attachment" ("filename" "{name}"))' if name else "NIL"
     return (
-        f'("{part.get_content_maintype()}" "{kind}" {parameters} NIL NIL "7BIT" {size}{lines} NIL {kept} NIL NIL)'
+        f'("{part.get_content_maintype()}" "{kind}" {parameters} NIL NIL "{encoding}" {size}{lines} NIL {kept} NIL NIL)'
     ).encode()
 
 
@@ -433,7 +450,7 @@ def section(raw: bytes, item: str) -> bytes:
     if asked[1] in ("", "HEADER", "TEXT"):
         given = {"": raw, "HEADER": raw[:end], "TEXT": raw[end:]}[asked[1]]
     else:
-        part = message_from_bytes(raw)
+        part = opened(raw)
         for number in re.findall(r"\d+", asked[1]):
             part = part.get_payload()[int(number) - 1]  # type: ignore[index, assignment, union-attr]
         head = b"".join(f"{k}: {v}\r\n".encode() for k, v in part.items()) + b"\r\n"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -52,7 +53,7 @@ class PymapServer:
 
     def deliver(self, raw: bytes) -> None:
         """By APPEND."""
-        with IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10) as client:
+        with IMAPClient("127.0.0.1", self.port, ssl=False, timeout=60) as client:
             client.login(USER, PASSWORD)
             client.append("INBOX", raw)
 
@@ -89,7 +90,8 @@ class DovecotServer:
         uid, gid = owner.pw_uid, owner.pw_gid
         os.chown(self.mail, uid, gid)
         own_group = "dovecot" if is_root else grp.getgrgid(me.pw_gid).gr_name
-        (self.folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.folder}::\n")
+        self._owner = f"{uid}:{gid}::{self.folder}::"
+        self._write_password(PASSWORD)
         (self.folder / "conf").write_text(
             f"""
 protocols = imap
@@ -139,15 +141,25 @@ service anvil {{
             self.stop()
             raise AssertionError(f"{error}: {words}") from None
 
+    def set_password(self, password: str) -> None:
+        """For who signs in from now on."""
+        self._write_password(password)
+        time.sleep(1.2)  # it looks at the file at most once a second
+
+    def _write_password(self, password: str) -> None:
+        fresh = self.folder / "users.new"
+        fresh.write_text(f"{USER}:{{PLAIN}}{password}:{self._owner}\n")
+        fresh.replace(self.folder / "users")
+
     def _ended(self) -> bool:
         if self._process.poll() is not None:
             raise AssertionError("Dovecot has ended")
         return False
 
-    def deliver(self, raw: bytes) -> None:
+    def deliver(self, raw: bytes, password: str = PASSWORD) -> None:
         """By APPEND."""
-        with IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10) as client:
-            client.login(USER, PASSWORD)
+        with IMAPClient("127.0.0.1", self.port, ssl=False, timeout=60) as client:
+            client.login(USER, password)
             client.append("INBOX", raw)
 
     def stop(self) -> None:

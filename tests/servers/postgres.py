@@ -39,6 +39,7 @@ def own_postgres(url: str, name: str) -> Iterator[str]:
     with engine.connect() as connection:
         connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
         connection.execute(text(f'CREATE DATABASE "{name}"'))
+        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
     try:
         yield address.set(database=name).render_as_string(hide_password=False)
     finally:

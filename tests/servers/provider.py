@@ -119,6 +119,15 @@ class FakeProvider:
             return error.code
 
 
+_NOTHING = dict.fromkeys(
+    ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+) | {"decipher_only": False}
+_USAGE = {
+    ca: x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **_NOTHING)
+    for ca in (True, False)
+}
+
+
 @lru_cache(maxsize=1)
 def _certificate() -> tuple[Path, Path]:
     """A certificate for all names, and the authority that signed it, made once."""
@@ -133,7 +142,16 @@ def _certificate() -> tuple[Path, Path]:
         builder = builder.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(
             now + dt.timedelta(days=30)
         )
-        return builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        # As strictly as Python 3.13 checks them.
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+        for extension, critical in (
+            (x509.BasicConstraints(ca=ca, path_length=None), True),
+            (x509.SubjectKeyIdentifier.from_public_key(public), False),
+            (signer, False),
+            (_USAGE[ca], True),
+        ):
+            builder = builder.add_extension(extension, critical=critical)
+        return builder
 
     root = made(authority, authority_key.public_key(), ca=True).sign(authority_key, hashes.SHA256())
     names = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])

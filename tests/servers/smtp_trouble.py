@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import time
-from typing import Self
+from typing import IO, Self
 
 from tests.servers.port import free_port
 
@@ -16,7 +17,9 @@ class TroubledSmtp:
     An answer of "cut" closes the connection; one that begins with "wait 0.5 " comes late.
     """
 
-    def __init__(self, **answers: str) -> None:
+    def __init__(self, *, accepts_token: str = "", **answers: str) -> None:
+        self.accepts_token = accepts_token  # offers XOAUTH2, and nothing goes without
+        self.signed_in: list[bytes] = []  # what it was told there
         self.answers = {name.replace("dot", "."): said for name, said in answers.items()}
         self.connections = 0
         self.commands: list[str] = []
@@ -60,6 +63,10 @@ class TroubledSmtp:
                 self.commands.append(command)
                 word = command.split(" ")[0].split(":")[0].upper()
                 usual = {"DATA": "354 go on", "QUIT": "221 bye"}.get(word, "250 fine")
+                if self.accepts_token and word == "EHLO":
+                    usual = "250-fine\r\n250 AUTH LOGIN PLAIN XOAUTH2"
+                elif self.accepts_token and word == "AUTH":
+                    usual = self._sign_in(command, wire)
                 if not say(self.answers.get(word.lower(), usual)):
                     return
                 if word == "QUIT":
@@ -71,6 +78,17 @@ class TroubledSmtp:
                     self.contents.append(content)
                     if not say(self.answers.get(".", "250 kept")):
                         return
+
+    def _sign_in(self, command: str, wire: IO[bytes]) -> str:
+        """As Google and Microsoft do: a refusal is a challenge first."""
+        mechanism, _, told = command.removeprefix("AUTH ").partition(" ")
+        self.signed_in.append(base64.b64decode(told))
+        if mechanism == "XOAUTH2" and f"auth=Bearer {self.accepts_token}\1\1".encode() in self.signed_in[-1]:
+            return "235 2.7.0 accepted"
+        wire.write(b"334 " + base64.b64encode(b'{"status":"401","schemes":"bearer"}') + b"\r\n")
+        wire.flush()
+        assert wire.readline() == b"\r\n"
+        return "535 5.7.8 Username and Password not accepted"
 
     def __enter__(self) -> Self:
         return self

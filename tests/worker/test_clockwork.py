@@ -12,12 +12,13 @@ from core import clock, db
 from core.cron import following, parse
 from core.errors import Invalid
 from core.settings import settings
-from crm import activities
+from crm import activities, deals
 from models.activity import Activity
+from models.deal import Deal
 from models.lead import Lead
 from models.rule import Run, Trace
 from tests.factories import NOON, configure, enquire
-from worker import clockwork
+from worker import clockwork, idleness
 
 
 def tags(database: db.Database) -> list[str]:
@@ -94,16 +95,37 @@ def test_an_idle_lead_is_told_of_once_a_day(database: db.Database) -> None:
         enquire(session, occurred_at=NOON)
     for hours in range(0, 24 * 6, 6):
         with clock.frozen(NOON + timedelta(hours=hours, minutes=1)):
-            clockwork.idle_leads()
+            idleness.leads()
     with database.reading() as session:
         assert len(session.scalars(select(Run)).all()) == 2  # its own comments are nobody's work
     with clock.frozen(NOON + timedelta(days=6)), database.unit_of_work() as session:
         enquire(session, occurred_at=clock.now(), message="again")
     for day in (7, 8, 9):
         with clock.frozen(NOON + timedelta(days=day, minutes=1)):
-            clockwork.idle_leads()
+            idleness.leads()
     with database.reading() as session:
         assert len(session.scalars(select(Run)).all()) == 3
+
+
+def test_an_idle_deal_and_what_is_due_on_it_are_told_of(database: db.Database) -> None:
+    configure(
+        rules="""
+  - {name: idle, on: deal.idle, when: event.days == 2, do: [add_tag: "idle {{ event.days }}"]}
+  - {name: due, on: activity.due, when: deal.stage == "new", do: [add_tag: due]}
+"""
+    )
+    with clock.frozen(NOON), database.unit_of_work() as session:
+        deal_id = deals.create(session, title="d", actor="user:1").id
+        due_at = NOON + timedelta(minutes=30)
+        activities.plan(
+            session, session.get_one(Deal, deal_id), type="task", subject="s", due_at=due_at, actor="user:1"
+        )
+    for hours in range(0, 24 * 4, 6):
+        with clock.frozen(NOON + timedelta(hours=hours, minutes=1)):
+            idleness.deals()
+            clockwork.activities()
+    with database.reading() as session:
+        assert session.get_one(Deal, deal_id).tags == ["due", "idle 2"]
 
 
 def test_why_is_kept_for_as_long_as_was_said(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import redis
 from dramatiq import Worker
 from sqlalchemy import text
 
+from boot import worker as boot_worker
 from boot.broker import EmbeddedBroker, answers
 from core import clock, db, queue
 from core.redis_broker import BellBroker
@@ -21,7 +22,7 @@ from intake.delivery import Delivery
 from models.inbound import EventState, InboundEvent
 from tests.factories import configure, source
 from tests.servers.port import wait_for
-from worker import actors, schedule
+from worker import actors, executor, schedule
 from worker.sweeper import Sweeper
 
 
@@ -105,6 +106,33 @@ def test_what_was_rung_before_the_worker_came_is_found(database: db.Database, br
         worker.stop()
 
 
+def test_what_comes_just_now_does_not_wait_for_a_backlog(
+    server: str, broker: BellBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    go_on = threading.Event()
+
+    def process(event_id: str) -> None:
+        taken.append(event_id)
+        if event_id.startswith("old"):
+            go_on.wait(10)
+
+    monkeypatch.setattr(executor, "process_event", process)
+    broker.enqueue_all(queue.message(queue.PROCESS_BACKLOG, f"old {n}") for n in range(20))
+    broker.enqueue(queue.message(queue.PROCESS_EVENT, "new"))
+    workers = boot_worker.workers(server, threads=2)
+    for worker in workers:
+        worker.start()
+    try:
+        wait_for(lambda: {"new", "old 0"} <= set(taken), 5, "not both taken", every=0.01)
+        assert len(taken) == 2  # of the backlog one at a time
+        go_on.set()
+        wait_for(lambda: len(taken) == 21, 5, "the backlog is not worked off", every=0.01)
+    finally:
+        go_on.set()
+        boot_worker.stop(workers)
+
+
 def test_a_transaction_that_fails_rings_nothing(database: db.Database, broker: BellBroker) -> None:
     broker.declare_queue("events")
     queue.configure(broker)
@@ -150,12 +178,35 @@ def test_the_sweep_rings_for_what_waits_and_not_every_second(
     assert sweeper.events() == 0  # it may still be on its way
     with clock.frozen(clock.now() + timedelta(seconds=2)):
         assert (sweeper.events(), sweeper.events()) == (1, 0)
-        assert rung == [queue.Wake(queue.PROCESS_EVENT, event_id)]
+        assert rung == [queue.Wake(queue.PROCESS_BACKLOG, event_id)]
         with database.unit_of_work() as session:
-            journal.claim(session, event_id)
+            journal.claim(session.connection(), event_id)
         assert Sweeper().events() == 0  # somebody is at it
     with clock.frozen(clock.now() + timedelta(seconds=2) + journal.LEASE + timedelta(seconds=2)):
         assert Sweeper().events() == 1  # and has died
+
+
+def test_a_backlog_that_is_worked_off_is_not_rung_for_over_and_over(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    events = [entry(n) for n in range(20)]
+    rung: list[queue.Wake] = []
+    monkeypatch.setattr(queue, "ring", rung.extend)
+    passed = 0.0
+    monkeypatch.setattr(clock, "monotonic", lambda: passed)
+    sweeper, later = Sweeper(), clock.now() + timedelta(seconds=2)
+    with clock.frozen(later):
+        for event_id in events[:10]:  # one each four seconds
+            sweeper.events()
+            with database.unit_of_work() as session:
+                journal.claim(session.connection(), event_id)
+            passed += 4
+        assert [wake.row_id for wake in rung] == events
+        passed += 4
+        assert sweeper.events() == 0
+        passed += 6  # and now nobody works: they may be lost
+        assert sweeper.events() == 10
 
 
 def test_one_scheduler_leads_and_the_next_follows_it(database: db.Database) -> None:
@@ -180,12 +231,12 @@ def test_the_scheduler_runs_its_table_and_stops(database: db.Database, broker: B
     with database.unit_of_work() as session:
         session.get_one(InboundEvent, event_id).retry_at = clock.now() - timedelta(seconds=10)
     queue.configure(broker)
-    broker.declare_queue("events")
+    broker.declare_queue(queue.BACKLOG)
     stop = threading.Event()
     thread = threading.Thread(target=schedule.run, args=(stop,))
     thread.start()
     try:
-        wait_for(lambda: broker.do_qsize("events") > 0, 5, "the sweep does not ring")
+        wait_for(lambda: broker.do_qsize(queue.BACKLOG) > 0, 5, "the sweep does not ring")
     finally:
         stop.set()
         thread.join(10)

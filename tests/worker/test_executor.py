@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from email import message_from_bytes
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event as events
 from sqlalchemy import func, select
 
 from core import clock, db
@@ -155,7 +157,7 @@ def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
     for attempt in range(journal.MOST_ATTEMPTS):
         # claimed, and then the process died
         with clock.frozen(clock.now() + timedelta(minutes=attempt)), db.unit_of_work() as session:
-            assert journal.claim(session, event_id) is not None
+            assert journal.claim(session.connection(), event_id) is not None
     with clock.frozen(clock.now() + timedelta(hours=1)):
         executor.process_event(event_id)
     assert event(event_id).state is EventState.FAILED
@@ -422,3 +424,48 @@ def test_a_deal_that_nobody_could_have_is_given_when_somebody_can() -> None:
     with db.reading() as session:
         assert session.scalars(select(Deal)).one().owner_id == bruno.id
         assert session.scalars(select(Contact)).one().owner_id == bruno.id
+
+
+def test_an_event_with_four_immediate_steps_takes_few_statements(database: db.Database) -> None:
+    configure(
+        rules="""
+  - name: r
+    on: form.submitted
+    do: [{assign: {team: inbound}}, {schedule: {subject: Call, due: 15 business minutes}}, {set: {priority: high}}, {add_tag: form}]
+"""
+    )
+    executor.process_event(post(b"name=Rui&email=rui%40client.test", key="first"))
+    event_id = post(b"name=Ana&email=ana%40client.test&phone=11987654321")
+    said: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    events.listen(database.engine, "before_cursor_execute", hear)
+    try:
+        executor.process_event(event_id)
+    finally:
+        events.remove(database.engine, "before_cursor_execute", hear)
+    assert event(event_id).state is EventState.PROCESSED
+    # SQLite takes rows of a kind one by one, PostgreSQL all at once.
+    kinds = [kind for kind, _ in groupby(said) if not kind.startswith(("BEGIN", "SET"))]
+    assert len(kinds) <= 24, "\n".join(kinds)
+    # Each row is written once, when it is known how far its run came.
+    assert len([s for s in said if s.startswith("UPDATE lead")]) == 1
+    assert not [s for s in said if s.startswith("UPDATE run")]
+    with db.reading() as session:
+        lead = session.get_one(Lead, event(event_id).lead_id)
+        assert (lead.tags, lead.fields["priority"], lead.owner is not None) == (["form"], "high", True)
+
+
+def test_the_timelines_are_asked_what_stands_only_for_an_event_that_was_tried_or_replayed() -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    executor.process_event(event_id)
+    with db.unit_of_work() as session:
+        # What became no lead, such as a reply to a deal alone, is known by its timeline only.
+        done = session.get_one(InboundEvent, event_id)
+        done.lead_id = None
+        journal.replay(session, done)
+    before = rows(TimelineEntry)
+    executor.process_event(event_id)
+    assert (event(event_id).state, rows(Lead), rows(TimelineEntry)) == (EventState.PROCESSED, 1, before)

@@ -13,12 +13,15 @@ from sqlalchemy import func, select
 from core import clock, db
 from core.errors import Unavailable
 from crm import importing, leads, removal
+from crm.imported import kinds
 from intake import import_jobs, import_report
 from intake.import_jobs import Order
 from models import Base
 from models.activity import Activity
+from models.company import Company
+from models.contact import Contact
 from models.contact_point import ContactPoint, Person
-from models.import_job import Duplicates, ImportJob, ImportRow, ImportState, RowOutcome
+from models.import_job import Duplicates, Imported, ImportJob, ImportRow, ImportState, RowOutcome
 from models.lead import Lead, LeadStatus
 from models.lease import Lease
 from models.rule import Run, Trace
@@ -176,6 +179,33 @@ def test_a_worker_that_dies_in_the_middle_costs_nothing(monkeypatch: pytest.Monk
     assert sorted(lead.email or "" for lead in all_leads()) == sorted(f"p{n}@client.test" for n in range(450))
 
 
+def test_a_worker_that_dies_over_contacts_costs_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Name,Email,Company\n" + "".join(f"P{n},p{n}@client.test,Firm {n % 7}\n" for n in range(250))
+    job_id = begin(text, what=Imported.CONTACT)
+    assert imports.advance(job_id)
+    wrote, calls = kinds.bring_in, 0
+
+    def dies(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        made = wrote(*given)
+        if calls == 2:
+            raise SystemExit
+        return made
+
+    monkeypatch.setattr(imports, "_SLICE_SECONDS", 60)
+    monkeypatch.setattr(kinds, "bring_in", dies)
+    monkeypatch.setattr("intake.lease.release", lambda *_: None)
+    with pytest.raises(SystemExit):
+        imports.advance(job_id)
+    monkeypatch.undo()
+    assert count(Contact, Company) == [100, 7]
+    with db.unit_of_work() as session:
+        session.get_one(Lease, import_jobs.LEASE_NAME).expires_at = clock.now() - timedelta(seconds=1)
+    job = run(job_id)
+    assert (counts(job), job.position, count(Contact, Company)) == ({"created": 250}, 250, [250, 7])
+
+
 def test_who_was_thought_dead_writes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = begin("Name,Email\nA,a@client.test\n")
     imports.advance(job_id)
@@ -199,15 +229,30 @@ def test_who_was_thought_dead_writes_nothing_more(monkeypatch: pytest.MonkeyPatc
 def test_one_row_that_breaks_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
     made = importing._created
 
-    def breaks(session: Any, entry: Any, lead: Lead, wanted: Any) -> Any:
+    def breaks(entry: Any, lead: Lead) -> Any:
         if lead.name == "Bia":
             raise RuntimeError("no luck")
-        return made(session, entry, lead, wanted)
+        return made(entry, lead)
 
     monkeypatch.setattr(importing, "_created", breaks)
     job = run(begin())
     assert counts(job) == {"created": 2, "skipped": 1, "failed": 2}
     assert rows(job.id)[3].reason == "RuntimeError"
+
+
+def test_what_never_gets_on_is_given_up_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("no luck")
+
+    job_id = begin()
+    monkeypatch.setattr("worker.import_rows.keep", breaks)
+    for n in range(20):
+        with clock.frozen(clock.now() + timedelta(minutes=n)):
+            imports.advance(job_id)
+    with db.reading() as session:
+        job = session.get_one(ImportJob, job_id)
+    assert (job.state, job.error, job.tries) == (ImportState.STOPPED, "RuntimeError: no luck", 5)
+    assert all_leads() == []
 
 
 def test_an_import_is_taken_back_as_far_as_nobody_touched_it() -> None:

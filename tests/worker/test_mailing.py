@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -23,13 +24,14 @@ from models.lead import Lead
 from models.message import Message, MessageState
 from models.rule import StepRow, StepState
 from models.sla import SlaClock, SlaState
+from models.source import Channel
 from models.timeline import TimelineEntry
 from models.user import User
-from tests.factories import WORKSPACE, configure, enquire
+from tests.factories import WORKSPACE, configure, enquire, source
 from tests.servers.mail import SmtpSink
 from tests.servers.smtp_trouble import TroubledSmtp
 from worker import executor, mailing
-from worker.outbound import transport
+from worker.outbound import allowance, transport
 from worker.sweeper import Sweeper
 
 SLA = "  - {key: fast, first_response: 1 hours}"
@@ -202,6 +204,18 @@ mailboxes:
     waiting = message(message_id)
     assert (waiting.state, waiting.attempts) == (MessageState.QUEUED, 0)
     assert "at most 1 per 1 hour" in waiting.error
+    with clock.frozen(clock.now() + timedelta(minutes=61)):
+        mailing.send(message_id)
+    assert len(sink.messages) == 2
+
+
+def test_workers_at_the_same_time_send_together_no_more_than_the_mailbox_may(database: db.Database) -> None:
+    configure(WORKSPACE + "\nmailboxes: [{key: sales, host: h, username: u, password: p}]\n")
+    with db.reading() as session:
+        source_id = source(session, "sales", Channel.EMAIL).id
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: allowance.exceeded(source_id, "5 per hour; 100 per day"), range(20)))
+    assert (told.count(None), told.count("5 per 1 hour")) == (5, 15)
 
 
 def test_the_same_key_writes_once_and_never_something_else(sink: SmtpSink) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import Invalid
+from core.settings import settings
 from models.source import Channel, Source
 from models.user import Team, User
 from models.workspace import WorkspaceRow
@@ -147,6 +148,11 @@ def test_secrets_are_sealed_and_references_stay_references(
         ("rules:\n  - {name: r, on: lead.created, do: []}", "rules[1].do"),
         ("rules:\n  - {name: r, on: lead.created, do: [add_tag: x]}\n  - {name: r, on: lead.created, do: [add_tag: x]}", "two rules named 'r'"),
         ("rules: [1, 2]", "rules[1]"),
+        ("rules:\n  - {name: r, on: lead.created, do: [add_tag: x, {start_rule: r}]}", "w.yaml:2: rules[1].do[2]: rule 'r': starts itself again without end: r → r"),
+        ("rules:\n  - {name: a, on: lead.created, do: [{start_rule: b}]}\n  - {name: b, on: manual, do: [{wait: 1 hours}, {start_rule: c}]}\n  - {name: c, on: manual, do: [{start_rule: b}]}", "w.yaml:3: rules[2].do[2]: rule 'b': starts itself again without end: b → c → b"),
+        ("sms: {url: 'http://127.1:8025/', body: {to: x}}", "w.yaml:1: sms.url: 'http://127.1:8025/' is an address of a private network"),
+        ("webhooks:\n  - {key: a, url: 'https://[::1]/', secret: 'whsec_MDEyMzQ1Njc4OWFiY2RlZg=='}", "w.yaml:2: webhooks[1].url: 'https://[::1]/' is an address of a private network"),
+        ("webhooks:\n  - {key: a, url: 'https://db.localhost/', secret: 'whsec_MDEyMzQ1Njc4OWFiY2RlZg=='}", "is an address of a private network"),
         ("forms:\n  - {key: a, name: '${NOT_SET_ANYWHERE}'}", "w.yaml:2: forms[1].name: ${NOT_SET_ANYWHERE} is not set"),
         ("a: [1", "w.yaml:1"),
         ("key: a\nkey: b", "w.yaml:2"),
@@ -189,3 +195,20 @@ def test_the_example_is_right(session: Session) -> None:
     example = Path(__file__).parents[2] / "examples" / "workspace.yaml"
     apply(session, check(session, document.read(example)), by="test")
     assert ruleset.active(session) is not None
+
+
+@pytest.mark.parametrize(
+    "ended", ["when: lead.score < 50", "once: 7 days", "stop_when: lead.score > 50", "active: false"]
+)
+def test_a_circle_of_rules_that_may_end_is_taken(session: Session, ended: str) -> None:
+    rules = f"  - {{name: r, on: lead.created, {ended}, do: [{{start_rule: r}}]}}"
+    configure_in(session, rules=rules)
+
+
+def test_where_the_installation_sends_into_its_own_network_such_addresses_are_taken(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTARIA_PRIVATE_DESTINATIONS", "true")
+    settings.cache_clear()
+    configure_in(session, WORKSPACE + "sms: {url: 'http://10.0.0.1/', body: {to: '{{ sms.to }}'}}\n")
+    assert session.get_one(WorkspaceRow, 1).sms["url"] == "http://10.0.0.1/"

@@ -12,7 +12,7 @@ from email.policy import SMTPUTF8
 
 from core import clock, storage
 from core.errors import NotFound, Permanent, Retry, Unavailable
-from crm import thread_token
+from crm import calendar_file, thread_token
 from rules.order import MailOrder
 from worker.outbound.account import Account
 
@@ -40,6 +40,15 @@ def compose(order: MailOrder, account: Account, *, sender_name: str) -> EmailMes
     message.set_content(order.text, cte="quoted-printable")
     if order.html:
         message.add_alternative(order.html, subtype="html", cte="quoted-printable")
+    if order.calendar:
+        # RFC 6047: the method stands beside the type, as in the calendar itself.
+        method = "CANCEL" if "\r\nMETHOD:CANCEL\r\n" in order.calendar else "REQUEST"
+        calendar = order.calendar
+        if account.answers is not None:  # the mailbox that we watch
+            calendar = calendar_file.answered_at(calendar, account.answers)
+        message.add_alternative(
+            calendar, subtype="calendar", params={"method": method}, cte="quoted-printable"
+        )
     for file in order.files:
         kind, _, subtype = file.kind.partition("/")
         message.add_attachment(

@@ -9,9 +9,8 @@ from pathlib import Path
 from core.errors import TooEarly
 from core.ids import digest
 from core.settings import settings
-from intake import rates
 from rules.order import MailOrder
-from worker.outbound import transport
+from worker.outbound import allowance, transport
 from worker.outbound.account import Account, account_for
 from worker.outbound.mail import compose, raw
 
@@ -32,7 +31,7 @@ def send(order: MailOrder, *, sender_name: str) -> str:
 
 
 def _check_rate(account: Account) -> None:
-    rate = rates.exceeded(account.rate, "smtp", account.sender) if account.rate else None
+    rate = allowance.exceeded(account.source_id, account.rate) if account.rate else None
     if rate is not None:
         raise TooEarly(f"waits: {account.sender} sends at most {rate}", after=timedelta(seconds=30))
 

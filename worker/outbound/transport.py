@@ -5,12 +5,16 @@ from __future__ import annotations
 import smtplib
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
+from imapclient.exceptions import IMAPClientAbortError, LoginError
+
 from core import clock
 from core.errors import Permanent, Retry
+from intake.mailbox.sign_in import Token
 from worker.outbound.account import Server
 
 #: Seconds in which a server must answer; after the content some look for viruses first (RFC 5321, 4.5.3.2.6).
@@ -116,6 +120,16 @@ def hang_up() -> None:
 
 
 def _connect(server: Server) -> smtplib.SMTP:
+    try:
+        return _connected(server, fresh=False)
+    except smtplib.SMTPAuthenticationError as error:
+        # The token may have been withdrawn before its time. Some servers hang up after a refusal.
+        if server.token is None or error.smtp_code < 500:
+            raise
+    return _connected(server, fresh=True)
+
+
+def _connected(server: Server, *, fresh: bool) -> smtplib.SMTP:
     context = ssl.create_default_context()
     smtp: smtplib.SMTP
     if server.security == "tls":
@@ -124,7 +138,7 @@ def _connect(server: Server) -> smtplib.SMTP:
         smtp = smtplib.SMTP(server.host, server.port, timeout=_SECONDS)
     try:
         _secure(smtp, server, context)
-        _sign_in(smtp, server)
+        _sign_in(smtp, server, fresh=fresh)
     except BaseException:
         with suppress(OSError):
             smtp.close()
@@ -142,11 +156,31 @@ def _secure(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> None
         raise Retry("the mail server offers no encryption, and a password is not sent without")
 
 
-def _sign_in(smtp: smtplib.SMTP, server: Server) -> None:
-    if server.username:
+def _sign_in(smtp: smtplib.SMTP, server: Server, *, fresh: bool) -> None:
+    if server.token is not None:
+        _by_token(smtp, server.host, server.username, server.token, fresh=fresh)
+    elif server.username:
         if not smtp.has_extn("auth"):
             raise Retry("the mail server offers no sign-in")
         smtp.login(server.username, server.password)
+
+
+def _by_token(smtp: smtplib.SMTP, host: str, username: str, token: Token, *, fresh: bool) -> None:
+    """Google's 'OAuth 2.0 Mechanism', which Microsoft 365 knows too: a refusal comes as a challenge."""
+    if "XOAUTH2" not in smtp.esmtp_features.get("auth", "").upper().split():
+        raise Retry("the mail server offers no sign-in by token (XOAUTH2)")
+    if not isinstance(smtp.sock, ssl.SSLSocket) and not _is_here(host):
+        raise Retry("the mail server offers no encryption, and a token is not sent without")
+    try:
+        given = token(fresh)
+    except (LoginError, IMAPClientAbortError) as error:
+        raise Retry(f"the mailbox's sign-in is refused: {error}") from None
+    said = b64encode(f"user={username}\1auth=Bearer {given}\1\1".encode()).decode()
+    code, answer = smtp.docmd("AUTH", f"XOAUTH2 {said}")
+    if code == 334:
+        code, answer = smtp.docmd("")  # what it says to nothing is the refusal itself
+    if code not in (235, 503):
+        raise smtplib.SMTPAuthenticationError(code, answer)
 
 
 def _is_here(host: str) -> bool:

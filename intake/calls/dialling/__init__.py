@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from intake.calls.dialling.dialler import Dial, Dialler, Placed, Request
+from intake.calls.dialling.dialler import Dial, Dialler, Placed, Request, Transfer
 from intake.calls.dialling.generic import GenericDialler
 from intake.calls.dialling.telnyx import TelnyxDialler
 from intake.calls.dialling.twilio import TwilioDialler
@@ -16,4 +16,4 @@ DIALLERS: dict[str, Dialler[Any]] = {
     "twilio": TwilioDialler(),
 }
 
-__all__ = ["DIALLERS", "Dial", "Dialler", "Placed", "Request"]
+__all__ = ["DIALLERS", "Dial", "Dialler", "Placed", "Request", "Transfer"]

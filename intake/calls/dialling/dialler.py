@@ -50,6 +50,18 @@ class Placed:
     handle: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A caller who waits. `id` is ours, `kind` `first`, `fallback` or `hangup`; `handle` is the provider's
+    name for the caller's connection, `number` whose telephone rings for them, for so many seconds."""
+
+    id: int
+    kind: str
+    handle: str
+    number: str | None
+    seconds: int
+
+
 class Dialler(Generic[L]):
     """One provider. Its first command is `dial`; its events may ask for more (`CallUpdate.asks`)."""
 
@@ -68,6 +80,10 @@ class Dialler(Generic[L]):
 
     def placed(self, body: bytes, settings: L) -> Placed:
         """What the answer to `dial` names."""
+        raise NotImplementedError
+
+    def transfer(self, transfer: Transfer, settings: L) -> Request:
+        """The request that puts a caller through, or hangs up; a repeated one does nothing more."""
         raise NotImplementedError
 
     def refusal(self, body: bytes) -> str:

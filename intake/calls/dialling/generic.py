@@ -6,7 +6,8 @@ import json
 from typing import ClassVar
 
 from core.errors import Unreadable
-from intake.calls import json_path, reading
+from intake import json_path
+from intake.calls import reading
 from intake.calls.dialling.dialler import Dial, Dialler, Placed, Request
 from intake.calls.generic import GenericLine
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from core.errors import Unreadable
+from core.ids import digest
 from intake.calls import reading
 from intake.calls.dialling.dialler import (
     AGENT_RINGS,
@@ -19,10 +20,11 @@ from intake.calls.dialling.dialler import (
     Dialler,
     Placed,
     Request,
+    Transfer,
     no_number,
     not_public,
 )
-from intake.calls.telnyx import TelnyxLine, client_state
+from intake.calls.telnyx import TelnyxLine, client_state, put_through_state
 
 _API = "https://api.telnyx.com/v2/calls"
 
@@ -62,9 +64,20 @@ class TelnyxDialler(Dialler[TelnyxLine]):
                 "client_state": client_state(dial.order, "agent"),
                 "target_leg_client_state": client_state(dial.order, "client"),
             }
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
-        headers = {"Content-Type": reading.JSON, "Authorization": f"Bearer {key}"}
-        return Request(url, json.dumps(asked).encode(), headers)
+        return _request(url, asked, settings)
+
+    def transfer(self, transfer: Transfer, settings: TelnyxLine) -> Request:
+        """`transfer` rings whoever is to answer; where they do not, the caller's connection stays."""
+        named = digest(transfer.handle, transfer.kind, str(transfer.id))
+        asked: dict[str, object] = {"command_id": named[:40]}
+        if transfer.kind != "hangup":
+            asked |= {
+                "to": transfer.number,
+                "timeout_secs": transfer.seconds,
+                "target_leg_client_state": put_through_state(transfer.handle, transfer.kind),
+            }
+        action = "hangup" if transfer.kind == "hangup" else "transfer"
+        return _request(f"{_API}/{quote(transfer.handle, safe='')}/actions/{action}", asked, settings)
 
     def placed(self, body: bytes, settings: TelnyxLine) -> Placed:
         """The session, which all connections of the call share, and the agent's connection."""
@@ -74,3 +87,9 @@ class TelnyxDialler(Dialler[TelnyxLine]):
             return Placed()
         session, handle = reading.inner(data, "call_session_id"), reading.inner(data, "call_control_id")
         return Placed(reading.text(session), reading.text(handle, 500))
+
+
+def _request(url: str, asked: dict[str, object], settings: TelnyxLine) -> Request:
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    headers = {"Content-Type": reading.JSON, "Authorization": f"Bearer {key}"}
+    return Request(url, json.dumps(asked).encode(), headers)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import inspect, select
 from werkzeug.test import TestResponse
 
 from api.auth import create_token
-from boot.web import create_app
+from boot import schema
+from boot.cli import main
 from core import clock, db
 from core.settings import settings
 from intake import sources
@@ -19,7 +21,8 @@ from models.user import Role
 from tests.factories import WORKSPACE, configure
 from tests.servers import provider
 from tests.servers.provider import FakeProvider
-from worker import dialling, executor
+from tests.web import application
+from worker import dialling, executor, transfers
 
 ADDRESS = "https://in.acme.test"
 PEOPLE = WORKSPACE.replace("name: Ana}", "name: Ana, phone: '+5511999990001', extension: '101'}")
@@ -52,15 +55,21 @@ class House:
         """All that waits now: events first, then what the provider is to be told."""
         for _ in range(5):
             with db.reading() as session:
-                waiting = select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED)
+                waiting = (
+                    select(InboundEvent.id)
+                    .where(InboundEvent.state == EventState.RECEIVED)
+                    .order_by(InboundEvent.id)
+                )
                 events = list(session.scalars(waiting.where(InboundEvent.retry_at <= clock.now())))
-            commands = dialling.due()
-            if not events and not commands:
+            commands, waiting_callers = dialling.due(), transfers.due()
+            if not events and not commands and not waiting_callers:
                 return
             for event_id in events:
                 executor.process_event(event_id)
             for command_id in commands:
                 dialling.place(command_id)
+            for transfer_id in waiting_callers:
+                transfers.carry_out(transfer_id)
 
 
 @pytest.fixture
@@ -70,13 +79,31 @@ def house(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ho
     configure(PEOPLE)
     with database.unit_of_work() as session:
         tokens = {role.value: create_token(session, role.value, role) for role in Role}
-    app = create_app()
-    with provider.running(app, monkeypatch) as theirs:
+    with application() as app, provider.running(app, monkeypatch) as theirs:
         yield House(app, theirs, tokens)
-    app.extensions["journal"].stop()
 
 
 def every(table: type) -> list[Any]:
     """All rows of a table, as they stand."""
     with db.reading() as session:
         return list(session.scalars(select(table).order_by(*inspect(table).primary_key)))
+
+
+@pytest.fixture
+def portaria(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command line on the same database."""
+    url = db.database().engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("PORTARIA_SECRET_KEY", settings().key().decode())
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setattr(schema, "current", lambda _: schema.head())  # made without migrations
+    settings.cache_clear()
+    ours = db.database()
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(main, words)
+        if (its_own := db.database()) is not ours:
+            its_own.close()
+            monkeypatch.setattr(db, "_current", ours)
+        return result
+
+    return run

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,22 +17,24 @@ from flask.testing import FlaskClient
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from boot.web import create_app
 from core import clock, db
 from core.errors import Unavailable
 from core.settings import settings
 from crm import leads
 from intake import reception, sources
 from intake.calls import BY_NAME
+from intake.calls.connect import Question
 from models.activity import Activity
 from models.call import Call, CallResult
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
+from models.source import Channel
 from models.timeline import TimelineEntry
 from models.user import User
 from rules.reception import Reception
 from tests.factories import NOON, configure, enquire
 from tests.servers import telephony
+from tests.web import application
 from worker import executor
 
 PEOPLE = """
@@ -69,12 +72,10 @@ def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
     monkeypatch.setenv("PORTARIA_PUBLIC_URL", "https://in.acme.test")
     settings.cache_clear()
     configure(PEOPLE, lines=LINES)
-    monkeypatch.setattr(reception, "BUDGET", 20.0)  # what is not about time takes what it needs
-    monkeypatch.setattr(reception, "LOOKING", 15.0)
-    app = create_app()
-    yield app.test_client()
-    app.extensions["journal"].stop()
-    app.extensions["reception"].stop()
+    monkeypatch.setattr(reception, "BUDGET", 80.0)  # what is not about time takes what it needs
+    monkeypatch.setattr(reception, "LOOKING", 60.0)
+    with application() as app:
+        yield app.test_client()
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,7 @@ def rung(client: FlaskClient, sid: str = "CA1", caller: str = CALLER) -> str:
 def process() -> None:
     with db.reading() as session:
         waiting = session.scalars(
-            select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED)
+            select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED).order_by(InboundEvent.id)
         ).all()
     for event_id in waiting:
         executor.process_event(event_id)
@@ -196,10 +197,67 @@ def test_a_team_is_rung_by_turn_and_whoever_is_on_the_telephone_is_not(client: F
 
 def test_the_turn_goes_on_before_the_worker_has_seen_the_calls(client: FlaskClient) -> None:
     numbers = []
-    for n in range(4):
-        with clock.frozen(NOON + timedelta(seconds=n)):
+    for n, seconds in enumerate((0, 1, 2, 12, 13)):
+        with clock.frozen(NOON + timedelta(seconds=seconds)):
             numbers.append(rung(client, f"CA{n}"))
-    assert numbers == ["+5511999990001", "+5511999990002"] * 2
+    # Nobody is rung twice at a time: the third caller finds both being rung.
+    both = ["+5511999990001", "+5511999990002"]
+    assert numbers == [*both, FALLBACK, *both]
+
+
+def test_two_processes_that_are_asked_at_once_ring_two_people(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both look before either has decided."""
+    chosen, choose = threading.Barrier(2), Reception.choose
+
+    def at_once(self: Reception, others: Any) -> Any:
+        found = choose(self, others)
+        if not self._taken:
+            chosen.wait(40)
+        return found
+
+    monkeypatch.setattr(Reception, "choose", at_once)
+    assert client.application.extensions["reception"] is not None
+    book = sources.book()
+    source = book.sources[(Channel.CALL, "main")]
+    line = source.read(BY_NAME["twilio"].settings)
+    desks = [reception.Desk(), reception.Desk()]
+
+    def ask(n: int) -> str:
+        question = Question(f"CA{n}", CALLER)
+        until = clock.monotonic() + 60
+        return desks[n].connection(source, line, book.workspace, question, f"k{n}", until=until).number
+
+    with ThreadPoolExecutor(2) as pool:
+        numbers = list(pool.map(ask, range(2)))
+    for desk in desks:
+        desk.stop()
+    assert sorted(numbers) == ["+5511999990001", "+5511999990002"]
+
+
+def test_who_cannot_be_held_in_time_is_rung_all_the_same(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def busy(**_: Any) -> Iterator[Any]:
+        raise Unavailable("the database is busy")
+        yield
+
+    monkeypatch.setattr(reception.db, "unit_of_work", busy)
+    assert rung(client) == "+5511999990001"
+
+
+def test_the_territory_that_a_rule_names_is_rung(client: FlaskClient) -> None:
+    rules = "  - {name: By line, on: lead.created, do: [{assign: {territory: lines}}]}"
+    table = "  - {key: lines, by: lead.source, table: {main: bruno@acme.test}, default: inbound}"
+    configure(PEOPLE, lines=LINES, rules=rules, territories=table)
+    assert rung(client, "CA1") == "+5511999990002"
+    assert rung(client, "CA2") == "+5511999990001"  # Bruno is being rung; then the team of the line
+    process()
+    first, second = every(Call)
+    assert first.rung_why == "the rule “By line”, territory lines; territory main"
+    assert "Bruno: on the telephone" in second.rung_why
 
 
 def test_whom_the_rules_would_give_the_lead_is_rung(client: FlaskClient) -> None:
@@ -209,9 +267,10 @@ def test_whom_the_rules_would_give_the_lead_is_rung(client: FlaskClient) -> None
 """
     configure(PEOPLE, lines=LINES, rules=rules)
     assert rung(client, "CA1", "+552112345678") == "+5511999990001"
-    assert rung(client, "CA2", "+552112345678") == "+5511999990001"
-    assert rung(client, "CA3", "+5511912345600") == "+5511999990002"
-    process()
+    with clock.frozen(NOON + timedelta(seconds=11)):
+        assert rung(client, "CA2", "+552112345678") == "+5511999990001"
+        assert rung(client, "CA3", "+5511912345600") == "+5511999990002"
+        process()
     assert [c.rung_why for c in every(Call)] == [
         "the rule “From Rio”, ana@acme.test",
         "the rule “From Rio”, ana@acme.test",

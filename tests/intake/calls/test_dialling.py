@@ -172,7 +172,7 @@ def test_an_agent_who_does_not_answer_has_answered_nobody(twilio: House, status:
     twilio.work()
     twilio_says(twilio, every(CallOrder)[0].token, CallStatus=status, Timestamp=stamp(20))
     found = shown(twilio, made["id"])
-    assert (found["result"], found["closed_reason"]) == ("failed", words)
+    assert (found["result"], found["closed_reason"], found["ring_seconds"]) == ("failed", words, None)
     assert every(Lead)[0].first_response_at is None
     assert every(Activity)[0].state is ActivityState.PLANNED
     assert f"({words})" in next(e.summary for e in every(TimelineEntry) if e.kind == "call")
@@ -540,7 +540,7 @@ def test_an_outcome_that_is_none(twilio: House, body: Any, status: int, words: s
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({}, 422, "lead or phone is needed"),
+        ({}, 422, "contact or phone is needed"),
         ({"lead": 99}, 404, "no such lead"),
         ({"agent": "bruno@acme.test"}, 422, "has no `phone`"),
         ({"agent": "nobody@acme.test"}, 422, "no such user"),

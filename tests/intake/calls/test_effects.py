@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from boot.web import create_app
 from core import clock, db, http, storage
-from core.errors import Permanent, Retry
+from core.errors import NotFound, Permanent, Retry
 from core.settings import settings
 from crm import activities, leads
 from crm.conversion import Into, convert
@@ -28,6 +28,7 @@ from models.timeline import TimelineEntry
 from models.user import User
 from tests.factories import WORKSPACE, configure, enquire
 from tests.servers import telephony
+from tests.web import application
 from worker import executor, lost_calls, recordings
 
 SECRET = telephony.LINES["generic"]["secret"]
@@ -48,18 +49,15 @@ def door(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
     """The service with these lines."""
     monkeypatch.setenv("PORTARIA_PUBLIC_URL", "https://in.acme.test")
     settings.cache_clear()
-    opened = []
+    running = ExitStack()
 
     def opens(lines: str) -> FlaskClient:
         configure(WITH_ANA, lines=lines)
         sources.forget()
-        app = create_app()
-        opened.append(app)
-        return app.test_client()
+        return running.enter_context(application()).test_client()
 
-    yield opens
-    for app in opened:
-        app.extensions["journal"].stop()
+    with running:
+        yield opens
 
 
 @pytest.fixture
@@ -86,7 +84,11 @@ def tell(client: FlaskClient) -> Tell:
 def _process() -> None:
     with db.reading() as session:
         waiting = list(
-            session.scalars(select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED))
+            session.scalars(
+                select(InboundEvent.id)
+                .where(InboundEvent.state == EventState.RECEIVED)
+                .order_by(InboundEvent.id)
+            )
         )
     for event_id in waiting:
         executor.process_event(event_id)
@@ -306,6 +308,39 @@ def test_a_recording_is_fetched_once_and_forgotten_when_its_days_are_over(
     with clock.frozen(clock.now() + timedelta(days=366)):
         assert recordings.forget() == 1
     assert every(Recording)[0].state is RecordingState.FORGOTTEN
+    with pytest.raises(NotFound):
+        storage.get(row.place)
+
+
+def test_each_line_keeps_its_recordings_for_its_own_days(
+    recorded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "download", lambda *_, **__: SOUND)
+    monkeypatch.setattr(recordings, "_MOST", 2)
+    recordings.fetch(recorded)
+    with db.unit_of_work() as session:
+        kept = session.get_one(Recording, recorded)
+        for n in range(5):  # more than are taken at a time
+            storage.put(f"r/{n}", SOUND)
+            session.add(
+                Recording(
+                    call_id=kept.call_id, said=str(n), state=RecordingState.KEPT, place=f"r/{n}",
+                    size=len(SOUND), kept_at=kept.kept_at, created_at=clock.now(),
+                )
+            )  # fmt: skip
+    configure(WITH_ANA, lines=LINES.replace("recording_hosts", "recording_days: 3, recording_hosts"))
+    with clock.frozen(clock.now() + timedelta(days=2)):
+        assert recordings.forget() == 0
+    with clock.frozen(clock.now() + timedelta(days=4)):
+        assert recordings.forget() == 6
+    assert {r.state for r in every(Recording)} == {RecordingState.FORGOTTEN}
+
+
+def test_what_a_line_keeps_no_longer_is_not_fetched(recorded: int) -> None:
+    configure(WITH_ANA, lines=LINES.replace("recording_hosts", "recordings: false, recording_hosts"))
+    recordings.fetch(recorded)
+    (row,) = every(Recording)
+    assert (row.state, row.error) == (RecordingState.FAILED, "the line keeps no recordings any more")
 
 
 def test_a_recording_is_tried_again_and_given_up_in_words(
@@ -448,3 +483,46 @@ def test_an_event_of_a_contact_s_call_that_is_replayed_changes_nothing(tell: Tel
         journal.replay(session, event)
     _process()
     assert [len(every(table)) for table in (TimelineEntry, Activity, Call)] == before
+
+
+@pytest.mark.parametrize("deal", [True, False])
+def test_rules_hear_of_a_call_that_is_about_a_deal_or_a_contact(door: Open, tell: Tell, deal: bool) -> None:
+    rules = "\n".join(
+        f"  - {{name: {kind}, on: {kind}, do: [comment: {kind}]}}"
+        for kind in ("call.started", "call.missed", "call.answered", "call.completed", "call.transcribed")
+    )
+    configure(WITH_ANA, lines=LINES, rules=rules)
+    sources.forget()
+    contact_id = client_of("ana@acme.test", deal=deal)
+    with db.reading() as session:
+        known = {e.id for e in session.scalars(select(TimelineEntry))}
+    tell(status="ringing")
+    assert heard(known) == ["call.started"]
+    missed(tell)
+    missed(tell)
+    assert heard(known) == ["call.started", "call.missed", "call.completed"]
+    tell(call_id="c2", status="answered", talk_seconds=9, ended_at=clock.now().isoformat())
+    tell(call_id="c2", transcript="Hello")
+    assert heard(known)[3:] == ["call.started", "call.answered", "call.completed", "call.transcribed"]
+    with db.reading() as session:
+        comments = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "comment")).all()
+    assert {(e.contact_id, e.deal_id is not None, e.lead_id) for e in comments} == {(contact_id, deal, None)}
+
+
+def heard(known: set[int]) -> list[str]:
+    """The comments that rules have made since."""
+    return [e.data["text"] for e in every(TimelineEntry) if e.kind == "comment" and e.id not in known]
+
+
+def test_an_event_that_was_signed_for_another_line_is_ignored(door: Open, tell: Tell) -> None:
+    other = LINES.replace("key: main", "key: other").replace("+551140000000", "+551140000001")
+    configure(WITH_ANA, lines=LINES + other)
+    sources.forget()
+    missed(tell, to="+551140000001")
+    assert (every(Call), every(Lead)) == ([], [])
+    (event,) = every(InboundEvent)
+    assert event.state is EventState.IGNORED
+    assert "is a number of the line 'other'" in event.error
+    missed(tell, "c2", to="+551140000009")  # nobody's: a number that was not declared
+    missed(tell, "c3")
+    assert [c.group_id for c in every(Call)] == ["c2", "c3"]

@@ -8,12 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from boot import schema
-from boot.cli import main
 from core import clock, db
-from core.settings import settings
 from models.call import Call, CallResult
 from models.call_check import CallCheck
 from models.inbound import InboundEvent
@@ -236,26 +233,6 @@ def test_items_that_make_no_sense_and_calls_of_other_lines_are_left_out(house: H
         house.work()
     assert [c.group_id for c in every(Call)] == [f"CA{7:032}"]
     assert seen == []
-
-
-@pytest.fixture
-def portaria(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command line on the same database."""
-    url = db.database().engine.url.render_as_string(hide_password=False)
-    monkeypatch.setenv("PORTARIA_SECRET_KEY", settings().key().decode())
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setattr(schema, "current", lambda _: schema.head())  # made without migrations
-    settings.cache_clear()
-    ours = db.database()
-
-    def run(*words: str) -> Result:
-        result = CliRunner().invoke(main, words)
-        if (its_own := db.database()) is not ours:
-            its_own.close()
-            monkeypatch.setattr(db, "_current", ours)
-        return result
-
-    return run
 
 
 def test_it_is_checked_on_demand_and_told(house: House, portaria: Callable[..., Result]) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from core import clock, storage
+from core import clock, db, storage
+from core.errors import NotFound
+from core.ids import digest
+from intake import door
+from models.call import Call
+from models.inbound import EventState, InboundEvent
 from models.recording import Recording, RecordingState
 from tests.intake.calls.conftest import House, every
 from tests.servers import telephony
@@ -178,3 +186,82 @@ def test_ringcentral_s_recordings_are_not_fetched_without_access(house: House) -
     ringcentral_recorded(house)
     assert (fetched().state, "no access to the provider" in fetched().error) == (RecordingState.FAILED, True)
     assert house.provider.asked == []
+
+
+BITRIX24 = "  - {key: main, provider: bitrix24, secret: 51610fefc120afd4, recording_hosts: [rec.test]}"
+
+
+def bodies() -> list[bytes]:
+    """What the journal has of each event."""
+    with db.reading() as session:
+        return list(session.scalars(select(InboundEvent.body).order_by(InboundEvent.received_at)))
+
+
+def attach(house: House, content: str | None, **more: str) -> int:
+    """What a module tells of a call and, in the end, of its recording; the status of the last answer."""
+    say = {"PHONE_NUMBER": CALLER, "TYPE": "2", "EXTERNAL_CALL_ID": "b1", "LINE_NUMBER": OURS}
+    house.tell("bitrix24", {"method": "telephony.externalcall.register", **say})
+    ours = f"externalCall.{digest('b1')}"[:80]
+    finish = {"CALL_ID": ours, "DURATION": "9", "STATUS_CODE": "200"}
+    house.tell("bitrix24", {"method": "telephony.externalcall.finish", **finish})
+    sent = {"CALL_ID": ours, "FILENAME": "b1.mp3", **({"FILE_CONTENT": content} if content else {}), **more}
+    return house.tell("bitrix24", {"method": "telephony.externalCall.attachRecord", **sent})
+
+
+def test_a_recording_inside_of_its_event_is_kept(house: House) -> None:
+    house.configure(BITRIX24)
+    large = SOUND + b"\xff\xfb\x90\x00" * 500_000  # more than any other event may have
+    assert attach(house, b64encode(large).decode()) == 200
+    assert every(Recording)[0].state is RecordingState.WAITING
+    row = fetched()
+    assert (row.state, row.kind, row.size) == (RecordingState.KEPT, "audio/mpeg", len(large))
+    assert storage.get(row.place) == large
+    with pytest.raises(NotFound):
+        storage.get(row.said.removeprefix("sent:"))
+    # How long it is kept, the line says: the journal has it no longer, and knows the event all the same.
+    assert len(bodies()[-1]) < 500
+    again = attach(house, b64encode(large).decode())
+    assert (again, len(every(Recording)), len(every(Call))) == (200, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [("!!!", 400), ("=", 400), ("\0", 400), (None, 400), ("QUJD" * 9_000_000, 413)]
+)
+def test_what_is_no_file_is_refused(house: House, content: str | None, status: int) -> None:
+    house.configure(BITRIX24)
+    assert attach(house, content) == status
+    assert (every(Recording), len(every(InboundEvent))) == ([], 2)
+
+
+def test_who_does_not_know_the_secret_may_not_send_a_file(house: House) -> None:
+    house.configure(BITRIX24)
+    line = {"secret": "another-secret"}
+    sent = {"method": "telephony.externalcall.attachrecord", "CALL_ID": "x", "FILE_CONTENT": "A" * 3_000_000}
+    assert house.tell("bitrix24", sent, line=line) == 413
+    assert house.tell("bitrix24", sent | {"FILE_CONTENT": "QUJD"}, line=line) == 403
+    assert every(InboundEvent) == []
+
+
+def test_a_secret_in_an_address_gets_into_no_log(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(door, "log", SimpleNamespace(info=lambda kind, **said: told.append(said)))
+    house.configure(BITRIX24)
+    assert house.tell("bitrix24", {"method": "crm.lead.add"}) == 404
+    assert attach(house, "!!!") == 400
+    assert [said["reason"] for said in told] == ["unknown_method", "malformed"]
+    assert "51610fefc120afd4" not in str(told)
+
+
+def test_a_file_that_is_no_sound_or_is_not_to_be_kept_is_not(house: House) -> None:
+    house.configure(BITRIX24)
+    attach(house, b64encode(b"<!doctype html><p>x").decode())
+    row = fetched()
+    assert (row.state, "no sound but" in row.error) == (RecordingState.FAILED, True)
+    house.configure(BITRIX24.replace("recording_hosts", "recordings: false, recording_hosts"))
+    attach(house, b64encode(SOUND).decode())
+    assert [r.state for r in every(Recording)] == [RecordingState.FAILED]
+    assert b"FILE_CONTENT" not in bodies()[-1]
+    house.configure(BITRIX24)
+    attach(house, None, RECORD_URL="https://evil.test/1.mp3")
+    assert every(InboundEvent)[-1].state is EventState.IGNORED
+    assert "recording_hosts" in every(InboundEvent)[-1].error

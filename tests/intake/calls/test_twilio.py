@@ -98,7 +98,7 @@ def test_each_callback_means_what_it_is_expected_to_mean(
         ({"CallStatus": "no-answer"}, "status:no-answer", "missed", True),
         ({"CallStatus": "busy"}, "status:busy", "busy", True),
         ({"CallStatus": "failed"}, "status:failed", "failed", True),
-        ({"CallStatus": "canceled"}, "status:canceled", "abandoned", True),
+        ({"CallStatus": "canceled"}, "status:canceled", "missed", True),
         ({"CallStatus": "completed", "DialCallStatus": "no-answer"}, "dial:no-answer", "missed", True),
         (
             {"CallStatus": "in-progress", "DialCallStatus": "completed", "DialCallDuration": "61"},
@@ -106,7 +106,7 @@ def test_each_callback_means_what_it_is_expected_to_mean(
             "answered",
             True,
         ),
-        ({"CallStatus": "completed", "DialCallStatus": "canceled"}, "dial:canceled", "abandoned", True),
+        ({"CallStatus": "completed", "DialCallStatus": "canceled"}, "dial:canceled", "missed", True),
     ],
 )
 def test_a_status_says_how_the_call_stands(

@@ -8,13 +8,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from boot.web import create_app
 from core import db
 from core.settings import settings
 from intake import rates
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead
 from tests.factories import WORKSPACE, configure
+from tests.web import application
 from worker import executor
 
 FORMS = """  - {key: open}
@@ -45,9 +45,8 @@ def client(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
     settings.cache_clear()
     rates.forget()
     configure(WORKSPACE.replace("  - {key: open}\n", FORMS))
-    app = create_app()
-    yield app.test_client()
-    app.extensions["journal"].stop()
+    with application() as app:
+        yield app.test_client()
 
 
 @pytest.fixture
@@ -56,7 +55,11 @@ def process(database: db.Database) -> Callable[[], list[tuple[EventState, str | 
 
     def work() -> list[tuple[EventState, str | None]]:
         with database.reading() as session:
-            chosen = select(InboundEvent.id).where(InboundEvent.state == EventState.RECEIVED)
+            chosen = (
+                select(InboundEvent.id)
+                .where(InboundEvent.state == EventState.RECEIVED)
+                .order_by(InboundEvent.id)
+            )
             ids = session.scalars(chosen.order_by(InboundEvent.id)).all()
         for event_id in ids:
             executor.process_event(event_id)

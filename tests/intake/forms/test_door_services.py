@@ -165,6 +165,14 @@ def test_each_lead_of_a_batch_is_fetched_and_becomes_one(
     ]
 
 
+def test_a_delivery_of_too_many_leads_is_refused_whole(client: FlaskClient, database: db.Database) -> None:
+    many = [{"field": "leadgen", "value": {"leadgen_id": str(number)}} for number in range(2001)]
+    answer = meta(client, {"object": "page", "entry": [{"changes": many}]})
+    assert (answer.status_code, answer.json["detail"]) == (413, "more than 2000 submissions at once")
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(InboundEvent)) == 0
+
+
 def test_a_service_that_is_away_is_asked_again_and_what_it_refuses_can_be_replayed(
     client: FlaskClient, database: db.Database, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from crm.submission import Submission
 from intake.delivery import Delivery
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.message import read
+from intake.mailbox.parts import named
 from intake.mailbox.settings import MailboxSettings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "email"
@@ -72,3 +73,23 @@ def test_the_same_bytes_are_the_same_event_and_other_bytes_another() -> None:
     assert key(one) != key(head + b"Message-ID: <1@x>\r\n\r\ntwo")
     assert key(head + b"\r\none") != key(head + b"\r\ntwo")
     assert len(key(one)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("disposition", "content_type", "name"),
+    [
+        ({"filename": "plans.pdf"}, {"name": "other.pdf"}, "plans.pdf"),
+        ({}, {"name": "plans.pdf"}, "plans.pdf"),
+        ({"filename*": "utf-8''planta%20%C3%A9.pdf"}, {}, "planta é.pdf"),
+        ({"filename*0*": "utf-8''pl%C3%A9", "filename*1": "nos.pdf"}, {}, "plénos.pdf"),
+        ({"filename": "=?utf-8?q?Pl=C3=A9.pdf?="}, {}, "Plé.pdf"),
+        ({"filename": "../../etc/passwd"}, {}, "passwd"),
+        ({"filename": 'a"\r\nX: y'}, {}, 'a" X: y'),
+        ({"filename*": "nonsense"}, {}, "nonsense"),
+        ({"": "", "x*y*z": "%"}, {}, ""),
+    ],
+)
+def test_a_part_s_name_is_read_out_of_what_the_server_says_of_its_headers(
+    disposition: dict[str, str], content_type: dict[str, str], name: str
+) -> None:
+    assert named(disposition, content_type) == name

@@ -181,6 +181,21 @@ def test_a_renamed_folder_begins_where_the_old_one_did(server: ImapServer) -> No
         arrives(mail(1), mail(2))
 
 
+def test_another_folder_under_the_name_is_found_though_the_connection_stays(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "_SAME_SECONDS", 0.1)
+    server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+        idles(server)
+        with server.lock:  # nothing is told of it, and its first number is one that was read
+            server.uidvalidity += 1
+            server.messages = [(1, mail(2))]
+        arrives(mail(1), mail(2))
+
+
 # What becomes of messages
 
 
@@ -278,7 +293,13 @@ def test_of_a_large_message_the_texts_are_taken_and_what_is_attached_is_named(
     (event,) = events()
     facts = event.envelope["facts"]
     assert facts["left"] == [
-        {"part": "2", "name": "plans.pdf", "content_type": "application/pdf", "size": 50_000}
+        {
+            "part": "2",
+            "name": "plans.pdf",
+            "content_type": "application/pdf",
+            "size": 50_000,
+            "encoding": "7bit",
+        }
     ]
     assert (facts["truncated"], facts["size"]) == (True, len(raw))
     assert b"See the plans." in event.body
@@ -437,3 +458,24 @@ def stands(event_id: str) -> tuple[EventState, int | None]:
     with db.reading() as session:
         event = session.get_one(InboundEvent, event_id)
         return event.state, event.lead_id
+
+
+def test_what_a_server_says_of_a_part_can_be_kept_whatever_it_is(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTARIA_MAX_MAIL_BYTES", "20000")
+    settings.cache_clear()
+    head = b"From: Ana <ana@client.test>\r\nSubject: Plans\r\nMIME-Version: 1.0\r\n"
+    raw = (
+        head + b'Content-Type: multipart/mixed; boundary="out"\r\n\r\n'
+        b"--out\r\nContent-Type: text/plain\r\n\r\nSee the plans.\r\n"
+        b'--out\r\nContent-Type: application/pdf; name="plans.pdf"\r\n'
+        b'Content-Disposition: attachment; filename="plans.pdf"\r\n\r\n' + b"x" * 50_000 + b"\r\n--out--\r\n"
+    )
+    server.deliver(raw)
+    server.odd_answers = {1: (b'"pdf" ("name" "plans.pdf")', b'{4}\r\np\0df ("name" {6}\r\na\0\xffb\rc)')}
+    declare(mailbox(server))
+    with watching():
+        wait_for(lambda: len(events()) == 1, 5, "it does not come")
+    (left,) = events()[0].envelope["facts"]["left"]
+    assert left["content_type"] == "application/pdf"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from imapclient.exceptions import IMAPClientAbortError, LoginError
@@ -25,39 +22,7 @@ from tests.factories import configure, source
 from tests.intake.mailbox.watching import arrives, declare, mail, mailbox, state, watching
 from tests.servers.imap import ImapServer
 from tests.servers.port import wait_for
-
-
-class TokenEndpoint:
-    """Gives tokens, or says no."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
-        self.status, self.answer = 200, {"access_token": "token", "expires_in": 3600}  # type: tuple[int, Any]
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["content-length"]))
-                outer.asked.append(dict(parse_qsl(raw.decode())))
-                body = outer.answer if isinstance(outer.answer, bytes) else json.dumps(outer.answer).encode()
-                self.send_response(outer.status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/token"
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._server.shutdown()
-        self._server.server_close()
+from tests.servers.tokens import TokenEndpoint
 
 
 @pytest.fixture
@@ -210,3 +175,16 @@ def test_a_grant_that_was_withdrawn_stops_the_mailbox_and_says_what_to_do(endpoi
             wait_for(lambda: state().startswith("stopped"), 5, "it is not said")
     assert "sign in again and set a new refresh_token" in state()
     assert len(endpoint.asked) == 1
+
+
+def test_a_refresh_token_that_another_process_has_replaced_meanwhile_is_no_refusal(
+    endpoint: TokenEndpoint,
+) -> None:
+    source_id = box()
+    one, other = Tokens(source_id, oauth(endpoint)), Tokens(source_id, oauth(endpoint))
+    endpoint.answer, endpoint.rotates = {"access_token": "a", "refresh_token": "second"}, True
+    ask, read = one._refresh_token, iter(["first"])  # what it has read before the other was handed a new one
+    assert other.get() == "a"
+    one._refresh_token = lambda: next(read, None) or ask()  # type: ignore[method-assign]
+    assert one.get() == "a"
+    assert [a["refresh_token"] for a in endpoint.asked] == ["first", "first", "second"]

@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from imapclient import SocketTimeout
 from sqlalchemy import select
 
-from core import clock, db
+from core import clock, db, queue
 from core.errors import Unavailable, Unreadable
 from core.metrics import ACCEPTED, REPEATED
 from core.settings import settings
 from intake import journal, lease
 from intake.delivery import Delivery
-from intake.mailbox import connection, folder, right, watch
+from intake.mailbox import connection, desk, folder, right, watch
 from intake.mailbox.adapter import Mailbox
 from intake.mailbox.settings import MailboxSettings
 from models.inbound import InboundEvent
@@ -120,7 +120,11 @@ def test_without_idle_a_message_is_found_by_looking(server: ImapServer) -> None:
     assert server.asked("IDLE") == 0
 
 
-def test_a_backlog_comes_in_once_and_in_order(server: ImapServer) -> None:
+def test_a_backlog_comes_in_once_and_in_order_and_lets_go_first_what_comes_just_now(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[queue.Wake] = []
+    monkeypatch.setattr(queue, "ring", rung.extend)
     backlog = [mail(n) for n in range(300)]
     for raw in backlog:
         server.deliver(raw)
@@ -128,9 +132,12 @@ def test_a_backlog_comes_in_once_and_in_order(server: ImapServer) -> None:
     with watching():
         arrives(*backlog, within=10)
         wait_until_idle(server)
+        server.deliver(mail(300))
+        arrives(*backlog, mail(300))
+    assert [w.actor for w in rung] == [queue.PROCESS_BACKLOG] * 300 + [queue.PROCESS_EVENT]
     found = position()
     assert found is not None
-    assert (found.last_uid, found.state) == (300, "watching")
+    assert (found.last_uid, found.state) == (301, "watching")
 
 
 def test_a_message_that_comes_while_the_server_searches_is_not_overlooked(server: ImapServer) -> None:
@@ -513,6 +520,47 @@ def test_what_could_not_be_journalled_comes_later(
         failing.clear()
         arrives(mail(1))
         wait_for(lambda: state() == "watching", 5, "its end is not noted")
+
+
+def test_an_outage_of_days_does_not_end_the_watching(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = folder.FolderWatcher.__init__
+
+    def after_days(self: folder.FolderWatcher, *args: Any, **more: Any) -> None:
+        begin(self, *args, **more)
+        self._failures = 5000
+
+    monkeypatch.setattr(folder.FolderWatcher, "__init__", after_days)
+    server.deliver(mail(1))
+    server.cuts.append(10)
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+        wait_for(lambda: state() == "watching", 5, "its end is not noted")
+    assert server.accepted == 2
+
+
+def test_how_it_stands_is_noted_later_where_it_could_not_be_noted_at_once(
+    server: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = desk.note
+    lost: list[str] = []
+
+    def sometimes(session: Any, source_id: int, state: str, error: str = "") -> None:
+        if state == desk.WATCHING and len(lost) < 3:
+            lost.append(state)
+            raise Unavailable("away")
+        note(session, source_id, state, error)
+
+    monkeypatch.setattr(desk, "note", sometimes)
+    server.cuts.append(10)
+    server.deliver(mail(1))
+    declare(mailbox(server))
+    with watching():
+        arrives(mail(1))
+        wait_for(lambda: state() == "watching", 5, "it is not noted")
+    assert len(lost) == 3
 
 
 def test_the_same_message_again_is_one_event_and_a_reused_message_id_another(server: ImapServer) -> None:

@@ -1,4 +1,4 @@
-"""Paths into a JSON document (JSONPath, RFC 9535), as a line's settings write them."""
+"""Paths into a JSON document (JSONPath, RFC 9535), as the settings of lines and of programs write them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Reports: what is counted in the database, set out as tables."""
