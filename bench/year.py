@@ -188,6 +188,7 @@ class _Rows:
             f" WHEN {chance} < 20 THEN 'converted' WHEN {chance} < 94 THEN 'junk' ELSE 'merged' END"
         )
         campaign = f"({_mixed('n', 3, CAMPAIGNS)} * {_mixed('n', 4, CAMPAIGNS)} / {CAMPAIGNS})"
+        named = f"{_mixed('n', 8, 5)} < 3"
         told = f'\'{{"utm_source":"ads","utm_medium":"cpc","utm_campaign":"c\' || {campaign} || \'"}}\''
         one = self._year
         of_one = f"n > {one.lead - LEADS_OF_ONE} AND n <= {one.lead}"
@@ -212,7 +213,8 @@ class _Rows:
                 " 'Who can call us about the terms and how soon could we begin?'",
                 "tags": self._json("""CASE WHEN n % 7 = 0 THEN '["vip"]' ELSE '[]' END"""),
                 "fields": self._json("""'{"city":"Rio","employees":"' || (n % 500) || '"}'"""),
-                "attribution": self._json(f"CASE WHEN {_mixed('n', 8, 5)} < 3 THEN {told} ELSE '{{}}' END"),
+                "attribution": self._json(f"CASE WHEN {named} THEN {told} ELSE '{{}}' END"),
+                "campaign": f"CASE WHEN {named} THEN 'c' || {campaign} END",
                 "created_at": self._came("n"),
                 "updated_at": self._came("n", later="3600"),
                 "last_inbound_at": self._came("n"),

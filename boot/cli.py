@@ -10,24 +10,54 @@ import click
 
 from core.errors import PortariaError
 
-# Each command's room is loaded when it is called: a process holds in memory only what it uses.
+# Each command's room is loaded when it is called: a process holds in memory only what it uses. What stands
+# beside a name is the first line of its help, so that the list of commands loads none of them.
 _ROOMS = {
-    "processes": ("up", "web", "worker", "scheduler"),
-    "mailboxes": ("mailboxes",),
-    "configuration": ("db", "apply", "export"),
-    "ruling": ("rules",),
-    "forms": ("forms",),
-    "templates": ("templates",),
-    "lines": ("lines",),
-    "importing": ("import",),
-    "merging": ("merges", "duplicates"),
-    "taking": ("extract", "segments"),
-    "privacy": ("privacy",),
-    "webhooks": ("webhooks",),
-    "reporting": ("first-answers", "report"),
-    "people": ("token", "user"),
-    "operating": ("failures", "replay", "doctor"),
-    "demo": ("demo",),
+    "processes": {
+        "up": "Run everything: broker, migrations, web, worker, scheduler, mailboxes.",
+        "web": "Run the web process alone.",
+        "worker": "Run a worker alone; any number may run.",
+        "scheduler": "Run a scheduler alone; of several, one leads.",
+    },
+    "mailboxes": {"mailboxes": "Watch the mailboxes; of several hosts, each mailbox is watched by one."},
+    "configuration": {
+        "db": "The database's schema.",
+        "apply": "Apply a workspace file, or a folder of them.",
+        "export": "Print the configuration in force as a workspace file.",
+    },
+    "ruling": {"rules": "The rules: check, try, explain, and go back."},
+    "forms": {"forms": "Forms on websites."},
+    "templates": {"templates": "Texts to send."},
+    "lines": {"lines": "Telephone lines."},
+    "importing": {
+        "import": "Bring in a file of leads, or of what --what says: CSV of any kind, a workbook (.xlsx), or "
+        "vCards."
+    },
+    "merging": {
+        "merges": "What was made one, and may be made two again.",
+        "duplicates": "What may be there twice.",
+    },
+    "taking": {
+        "extract": "Write everything of one kind into a file.",
+        "segments": "Saved choices among leads, contacts and deals.",
+    },
+    "privacy": {"privacy": "A person's data as a whole, and who saw and changed what."},
+    "webhooks": {"webhooks": "Endpoints outside that are told what happens."},
+    "reporting": {
+        "first-answers": "Show how soon people answered: counts, median, 90th percentile, and the share in "
+        "time.",
+        "report": "Count what the workspace has done: as a table, as JSON or as a file.",
+    },
+    "people": {
+        "token": "Tokens for programs that use the API.",
+        "user": "Users who sign in to the console.",
+    },
+    "operating": {
+        "failures": "Show the events that could not be processed, and why.",
+        "replay": "Process events again that failed, were ignored or were quarantined.",
+        "doctor": "Look at everything that can be wrong, and say what to do about it.",
+    },
+    "demo": {"demo": "Send one enquiry through each form, line and mailbox, and show what becomes of it."},
 }
 
 
@@ -43,6 +73,11 @@ class _Group(click.Group):
                 ).COMMANDS
                 return next(c for c in commands if c.name == cmd_name)
         return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        told = [(name, words) for names in _ROOMS.values() for name, words in names.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(told)
 
     def invoke(self, ctx: click.Context) -> object:
         # What a command loads stays: to look through it for garbage meanwhile takes a fifth of a start.

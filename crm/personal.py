@@ -73,7 +73,7 @@ BLANK: Mapping[str, Mapping[str, Any]] = {
 }
 #: What says nothing of a person, and what counts and reports need: by whom, in which state, of which kind.
 KEPT: Mapping[str, frozenset[str]] = {
-    "lead": frozenset({"own_status", "closing_reason", "attribution"}),
+    "lead": frozenset({"own_status", "closing_reason", "attribution", "campaign"}),
     "deal": frozenset({"number", "currency", "expected_close", "closing_reason"}),
     "deal_contact": frozenset({"role"}),
     "activity": frozenset({"type", "effect_key", "recurrence", "zone"}),

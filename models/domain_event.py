@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.appended import Appended
 from models.base import Base, Key, UuidText, Word
 
 
-class DomainEvent(Base):
+class DomainEvent(Appended, Base):
     """One event, written in the transaction of what it tells.
 
     `position` is its place in the feed, given when the feed is read: whatever commits later comes later.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from models.base import Base, Key, Word, states
 from models.sla import SlaClock
@@ -37,7 +38,14 @@ UNANSWERED = (
 )
 
 #: All that reports on leads ask for: they read its index in place of the table.
-_REPORTED = ("id", "status", "channel", "source_id", "owner_id", "first_response_at", "in_time")
+_REPORTED = ("id", "status", "channel", "source_id", "owner_id", "first_response_at", "in_time", "campaign")
+#: An entry of an index has its limit (2,700 bytes in PostgreSQL); a longer name is cut.
+_LONGEST_CAMPAIGN = 200
+
+
+def campaign_of(attribution: Mapping[str, Any]) -> str | None:
+    """The campaign that a lead came by; None, too, where it is empty."""
+    return str(attribution.get("utm_campaign") or "")[:_LONGEST_CAMPAIGN] or None
 
 
 class Lead(Base):
@@ -77,6 +85,8 @@ class Lead(Base):
     tags: Mapped[list[str]] = mapped_column(default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     attribution: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # The campaign that `attribution` names, for reports; None where it names none.
+    campaign: Mapped[str | None]
     # What was read out of a mail's text and stated by nobody: phone, company, role.
     found: Mapped[dict[str, Any] | None]
     # Whether they agreed to what they were asked; None where nobody asked.
@@ -100,6 +110,11 @@ class Lead(Base):
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
     company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"), index=True)
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"))
+
+    @validates("attribution")
+    def _comes_by(self, key: str, attribution: dict[str, Any]) -> dict[str, Any]:
+        self.campaign = campaign_of(attribution)
+        return attribution
 
     @property
     def unanswered(self) -> bool:

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock, queue
-from core.appended import append
 from core.ids import new_id
 from crm.happening import Happening
 from models.domain_event import DomainEvent
@@ -25,7 +24,6 @@ from models.workspace import WorkspaceRow
 from rules import facts
 from rules.webhooks import wanting
 
-_EVENT = DomainEvent.metadata.tables["domain_event"]
 #: An event's id, as the feed and the webhooks name it.
 PREFIX = "evt_"
 
@@ -64,12 +62,10 @@ def _write(session: Session, events: Sequence[_Event], now: datetime, *, quiet: 
     if not events:
         return
     ids = [new_id() for _ in events]
-    rows = [
-        {"event_id": event_id, "at": now, "kind": e.kind, "lead_id": e.lead_id, "data": dict(e.data)}
+    session.add_all(
+        DomainEvent(event_id=event_id, at=now, kind=e.kind, lead_id=e.lead_id, data=dict(e.data))
         for e, event_id in zip(events, ids, strict=True)
-    ]
-    # On the connection, before which nothing is written: it is on every enquiry's way.
-    append(session.connection(), {_EVENT: rows})
+    )
     row = session.get(WorkspaceRow, 1)
     if row is None or not row.webhooks or quiet:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Select, String, func, literal_column
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from crm.reports import sql
@@ -35,9 +35,13 @@ def leads(session: Session, asked: Asked, chosen: Select[Any]) -> tuple[Any, Sel
         return sql.bucket(session, Lead.created_at, asked), chosen
     if asked.by == "team":
         return TeamMember.team_id, chosen.outerjoin(TeamMember, TeamMember.user_id == Lead.owner_id)
-    if asked.by == "campaign":
-        return campaign(), chosen
-    return {"source": Lead.source_id, "channel": Lead.channel, "owner": Lead.owner_id}[asked.by], chosen
+    by = {
+        "source": Lead.source_id,
+        "channel": Lead.channel,
+        "owner": Lead.owner_id,
+        "campaign": Lead.campaign,
+    }
+    return by[asked.by], chosen
 
 
 def deals(session: Session, asked: Asked, chosen: Select[Any], at: Moments) -> tuple[Any, Select[Any]]:
@@ -54,8 +58,7 @@ def deals(session: Session, asked: Asked, chosen: Select[Any], at: Moments) -> t
     if asked.by == "team":
         return TeamMember.team_id, chosen.outerjoin(TeamMember, TeamMember.user_id == Deal.owner_id)
     if asked.by == "campaign":
-        joined = chosen.outerjoin(Lead, Lead.id == Deal.lead_id)
-        return campaign(), joined
+        return Lead.campaign, chosen.outerjoin(Lead, Lead.id == Deal.lead_id)
     return {"source": Deal.source_id, "channel": Source.channel, "owner": Deal.owner_id}[asked.by], chosen
 
 
@@ -69,11 +72,6 @@ def activities(session: Session, asked: Asked, chosen: Select[Any]) -> tuple[Any
     if asked.by == "team":
         return TeamMember.team_id, chosen.outerjoin(TeamMember, TeamMember.user_id == Activity.owner_id)
     return {"type": Activity.type, "outcome": Activity.outcome, "owner": Activity.owner_id}[asked.by], chosen
-
-
-def campaign() -> Any:
-    """The campaign that a lead came by; None, too, where it is empty."""
-    return func.nullif(Lead.attribution["utm_campaign"].as_string(), literal_column("''"), type_=String)
 
 
 def order(by: str) -> Callable[[tuple[Any, tuple[Any, ...]]], Any]:

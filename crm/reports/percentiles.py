@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
+    Text,
     case,
     cast,
     column,
@@ -115,7 +116,7 @@ def _named(key: Any) -> Any:
     """The key, and something in place of none: nothing is equal to none."""
     if isinstance(key.type, Integer):
         return func.coalesce(key, literal_column("0"))
-    return func.coalesce(key, literal_column("''")) if type(key.type) is String else key
+    return func.coalesce(key, literal_column("''")) if type(key.type) in (String, Text) else key
 
 
 def _place(session: Session, value: ColumnElement[Any]) -> ColumnElement[Any]:
