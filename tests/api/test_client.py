@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -14,28 +16,38 @@ from flask.testing import FlaskClient
 from api import openapi_document
 from tests.api.rights import MATRIX
 
+_asked: list[Any] = []  # the application of the test that runs
 
-@pytest.fixture
-def made(client: FlaskClient, tokens: dict[str, str]) -> Any:
-    """The client: every operation a function, every answer checked against its schema."""
-    app = client.application
+
+@cache
+def generated() -> OpenAPI:
+    """The client: every operation a function, every answer checked against its schema. Made once, as it takes
+    seconds."""
 
     def session(*given: Any, **named: Any) -> httpx2.Client:
-        return httpx2.Client(*given, transport=httpx2.WSGITransport(app=app), **named)
+        return httpx2.Client(*given, transport=httpx2.WSGITransport(app=_asked[-1]), **named)
 
     session.__annotations__["return"] = (
         httpx2.Client
     )  # by which the library tells it from an asynchronous one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        api = OpenAPI(
+        return OpenAPI(
             "http://localhost/api/openapi.json",
-            openapi_document(app),
+            openapi_document(_asked[-1]),
             session_factory=session,
             use_operation_tags=False,
-        )  # type: ignore[arg-type]
+        )
+
+
+@pytest.fixture
+def made(client: FlaskClient, tokens: dict[str, str]) -> Iterator[Any]:
+    """The functions of the client, for an administrator."""
+    _asked.append(client.application)
+    api = generated()
     api.authenticate(token=tokens["admin"])
-    return api._
+    yield api._
+    _asked.pop()
 
 
 def test_each_route_is_a_function_of_the_client(made: Any, client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from api import openapi_document
 from tests.api.conftest import Ask
 
 _BUDGET = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     database=None,
     derandomize=True,

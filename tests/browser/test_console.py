@@ -44,7 +44,7 @@ def service(database: db.Database) -> Iterator[str]:
     app.config.update(SECRET_KEY=derived_key("sessions"), SESSION_COOKIE_NAME="portaria_session")
     console.mount(app)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     with clock.frozen(seed.NOW):
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

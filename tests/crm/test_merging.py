@@ -211,7 +211,7 @@ def made(session: Session, kind: str, said: dict[str, Any], number: int, deal: D
 def test_split_after_merge_restores_both(database: db.Database, kind: str) -> None:
     configure()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(one=SIDE, two=SIDE, choose=CHOICES)
     def check(one: dict[str, Any], two: dict[str, Any], choose: dict[str, str]) -> None:
         if kind == "company":

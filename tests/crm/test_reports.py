@@ -376,7 +376,7 @@ def slow(
     return Counter(rows)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_each_report_says_what_a_slow_look_says(database: Database, seed: int) -> None:
     chance = random.Random(seed)

@@ -207,7 +207,7 @@ def running(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_file)
     theirs.socket = context.wrap_socket(theirs.socket, server_side=True)
-    threads = [threading.Thread(target=s.serve_forever, daemon=True) for s in (ours, theirs)]
+    threads = [threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True) for s in (ours, theirs)]
     for thread in threads:
         thread.start()
     _lead_there(theirs.server_port, authority, monkeypatch)
