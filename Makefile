@@ -26,7 +26,7 @@ run: $(VENV)/.run ## Start everything on http://127.0.0.1:8000 with the example 
 	@exec $(BIN)/portaria up --apply examples/workspace.yaml
 
 test: $(VENV)/.dev ## Run the default tests: no server, no browser, no root
-	@$(BIN)/python -m pytest -n 2 -m "not servers and not browser"
+	@$(BIN)/python -m pytest -n 3 -m "not servers and not browser"
 
 test-servers: $(VENV)/.dev ## Run the tests that need PostgreSQL, Redis, RabbitMQ and Dovecot, and the others on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 -m servers

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Mapper, Session, UOWTransaction, make_transient_to_de
 class Appended:
     """Marks a mapped class with a number as its key, whose rows hang on nothing but by their columns.
 
-    A row of which a column that is needed has no value yet is left to the unit of work, as is all inside a
-    savepoint, since what is taken back must leave the session, too.
+    A row that has its number, or of which a column that is needed has no value yet, is left to the unit of
+    work, as is all inside a savepoint, since what is taken back must leave the session, too.
     """
 
 
@@ -74,8 +74,8 @@ def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
     found: dict[type[Any], list[Any]] = {}
     for row in session.new:
         if isinstance(row, Appended):
-            held = vars(row)
-            if all(held.get(key) is not None for key in plan_of(type(row)).needed):
+            held, plan = vars(row), plan_of(type(row))
+            if held.get(plan.number) is None and all(held.get(key) is not None for key in plan.needed):
                 found.setdefault(type(row), []).append(row)
     if not found:
         return
