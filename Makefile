@@ -28,16 +28,21 @@ run: $(VENV)/.run ## Start everything on http://127.0.0.1:8000 with the example 
 test: $(VENV)/.dev ## Run the default tests: no server, no browser, no root
 	@$(BIN)/python -m pytest -n 3 -m "not servers and not browser"
 
+# These ask the database nothing of their own: what they try lies before it.
+UNASKED := api/test_fuzz.py api/test_client.py intake/forms/test_services.py intake/forms/test_services_ads.py \
+	intake/forms/test_door_services.py intake/forms/test_matrix.py intake/mailbox/test_tokens.py \
+	intake/mailbox/test_watch.py intake/mailbox/test_watch_hostile.py
+
 test-servers: $(VENV)/.dev ## Run the tests that need PostgreSQL, Redis, RabbitMQ and Dovecot, and the others on PostgreSQL
-	@$(BIN)/python -m pytest -n 2 -m servers
+	@$(BIN)/python -m pytest -n 3 -m servers
 	@PORTARIA_TEST_POSTGRES=$${PORTARIA_TEST_POSTGRES:-postgresql://postgres@127.0.0.1:5432/postgres} \
-		$(BIN)/python -m pytest -n 2 --with-database -m "not servers and not browser and not faults" \
-		--ignore tests/api/test_fuzz.py --ignore tests/api/test_client.py \
+		$(BIN)/python -m pytest -n 3 --with-database -m "not servers and not browser and not faults" \
+		$(addprefix --ignore tests/,$(UNASKED)) \
 		tests/crm tests/intake tests/rules tests/worker tests/workspace tests/api \
 		$(patsubst %,tests/console/test_%.py,crm lead leads reports segments sight)
 
 test-browser: $(VENV)/.dev ## Run the tests that need Chromium
-	@$(BIN)/python -m pytest -n 2 -m browser
+	@$(BIN)/python -m pytest -n 3 -m browser
 
 check: lint types arch ## All that looks at the code without running it
 

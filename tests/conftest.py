@@ -122,8 +122,8 @@ def database(shared_database: db.Database, request: pytest.FixtureRequest) -> It
 
     A fresh SQLite file; on PostgreSQL the session's database, emptied.
     """
-    shared_database.engine.dispose()  # whoever still works in the old file finds nothing of the new one
     if shared_database.is_sqlite:
+        shared_database.engine.dispose()  # whoever still works in the old file finds nothing of the new one
         file = Path(shared_database.url.database or "")
         for old in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             old.unlink(missing_ok=True)
