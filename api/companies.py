@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from api import auth, single
 from api.body import Line as BodyLine
-from api.elements import ElementBody, ElementQuery, existing, given, mentions, narrowed, not_null
+from api.elements import ElementQuery, SourcedBody, existing, given, mentions, narrowed, not_null
 from api.paging import Page, page
 from api.parameters import Line, RowPath, e164, email_of
 from api.resource import answer, group, refused
@@ -64,7 +64,7 @@ class Company(BaseModel):
         return cls(owner=Owner.of(row.owner), source=row.source.key if row.source else None, **plain)
 
 
-class CompanyChange(ElementBody):
+class CompanyChange(SourcedBody):
     """What is to be set on a company."""
 
     name: BodyLine | None = None

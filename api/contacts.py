@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from api import auth, single
 from api.body import Line as BodyLine
 from api.body import Name
-from api.elements import ElementBody, ElementQuery, existing, given, mentions, narrowed, not_null, referred
+from api.elements import ElementQuery, SourcedBody, existing, given, mentions, narrowed, not_null, referred
 from api.paging import Page, page
 from api.parameters import Email, Line, RowId, RowPath, e164, email_of
 from api.resource import answer, group, refused
@@ -95,7 +95,7 @@ class Contact(BaseModel):
         )
 
 
-class ContactChange(ElementBody):
+class ContactChange(SourcedBody):
     """What is to be set on a contact."""
 
     name: BodyLine | None = None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import joinedload, selectinload
 
 from api.body import Line, Name
-from api.elements import Body, ElementBody
+from api.elements import Body, SourcedBody
 from api.parameters import RowId
 from api.users import Owner
 from models.deal import Deal as DealRow
@@ -165,7 +165,7 @@ class Deal(BaseModel):
         )
 
 
-class DealChange(ElementBody):
+class DealChange(SourcedBody):
     """What is to be set on a deal."""
 
     title: Line | None = None
@@ -176,7 +176,6 @@ class DealChange(ElementBody):
     currency: Line | None = Field(None, pattern="^[A-Z]{3}$", description="The workspace's if left out")
     probability: int | None = Field(None, ge=0, le=100, description="In per cent; null: the stage's")
     expected_close: date | None = None
-    source: Line | None = Field(None, description="Key of a source")
     company_id: RowId | None = None
     contact_id: RowId | None = None
     contacts: list[Part] | None = Field(None, max_length=50, description="The further ones")

@@ -22,7 +22,7 @@ from core import db
 from core.errors import Invalid
 from core.ids import new_id
 from core.settings import settings
-from crm import deal_lines, deals, own_sources, workspace
+from crm import deal_lines, deals, workspace
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal as DealRow
@@ -208,9 +208,6 @@ def from_body(
 
 
 def _referred(session: Session, values: dict[str, Any]) -> None:
-    if "source" in values:
-        key = values.pop("source")
-        values["source_id"] = own_sources.find(session, key, own=False).id if key is not None else None
     referred(session, values, {"contact_id": Contact, "company_id": Company})
     for place, part in enumerate(values.get("contacts") or ()):
         if session.get(Contact, part["contact_id"]) is None:

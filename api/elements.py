@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.body import FieldValue, Name
 from api.parameters import Instant, Line, PageQuery
 from core.errors import Conflict, Invalid, NotFound
-from crm import catalogue, fields, merging, workspace
+from crm import catalogue, fields, merging, own_sources, workspace
 from crm.catalogue import ElementKind
 from models.company import Company
 from models.contact import Contact
@@ -47,6 +47,14 @@ class ElementBody(Body):
     tags: list[Name] | None = Field(None, max_length=50)
     fields: dict[Name, FieldValue] | None = Field(
         None, max_length=200, description="Custom fields; null takes one away"
+    )
+
+
+class SourcedBody(ElementBody):
+    """The same of elements whose source may be said."""
+
+    source: Name | None = Field(
+        None, description="The key of one of the workspace's own sources or of a way in; null: none"
     )
 
 
@@ -128,6 +136,9 @@ def given(
     if "owner" in values:
         owner = user(session, values.pop("owner"))
         values["owner_id"] = owner.id if owner else None
+    if "source" in values:
+        key = values.pop("source")
+        values["source_id"] = own_sources.find(session, key, own=False).id if key is not None else None
     if "tags" in values:
         values["tags"] = list(dict.fromkeys(values["tags"] or ()))
     if values.get("fields") is not None or complete:

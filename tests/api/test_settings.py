@@ -99,8 +99,15 @@ def test_own_sources_and_tags_are_said_of_leads_deals_and_files(ask: Ask) -> Non
     assert deal["source"] == "word"
     assert ask("PATCH", f"/deals/{deal['id']}", json={"source": "contact"}).json["source"] == "contact"
     assert ask("PATCH", f"/deals/{deal['id']}", json={"source": None}).json["source"] is None
+    for there in ("/contacts", "/companies"):
+        one = made(ask, there, name="x", source="word")
+        assert one["source"] == "word"
+        assert ask("PATCH", f"{there}/{one['id']}", json={"source": "contact"}).json["source"] == "contact"
+        assert ask("PATCH", f"{there}/{one['id']}", json={"source": None}).json["source"] is None
     for path, body in (
         ("/leads", {"name": "x", "source": "contact"}),
+        ("/contacts", {"name": "x", "source": "none"}),
+        ("/companies", {"name": "x", "source": "none"}),
         ("/deals", {"title": "x", "source": "none"}),
     ):
         assert wrong(ask("POST", path, json=body)) == {"/source"}
