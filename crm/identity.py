@@ -14,7 +14,7 @@ from sqlalchemy import Table, Text, bindparam, func, insert, literal_column, sel
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from core.rows import flush_any
+from core.rows import flush_any, insert_together
 from crm import carrying
 from crm.contact_points import Point
 from models.contact import Contact
@@ -167,6 +167,20 @@ def _without_two_contacts(session: Session, person_id: int, others: Sequence[int
         has_one = has_one or other in with_contact
         kept.append(other)
     return tuple(kept)
+
+
+def new_people(session: Session, points: Sequence[Sequence[Point]]) -> list[int]:
+    """Somebody new for each of these, who has these points. The caller holds them (see `lock`), nobody has
+    one of them, and no two name the same."""
+    people = insert_together(session, [Person() for _ in points])
+    rows = [
+        {"kind": kind, "value": value, "person_id": person.id}
+        for own, person in zip(points, people, strict=True)
+        for kind, value in dict.fromkeys(own)
+    ]
+    if rows:
+        session.connection().execute(_INSERT_POINTS, rows)
+    return [person.id for person in people]
 
 
 def _new(session: Session, points: Sequence[Point]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -17,7 +17,6 @@ from crm.entry import Entry
 from crm.happening import Happening
 from crm.timeline import Told
 from models.contact import Contact
-from models.contact_point import ContactPoint, Person
 from models.import_job import Duplicates, RowOutcome
 from models.lead import OPEN, Lead, LeadStatus
 from models.source import Channel, Source
@@ -87,17 +86,10 @@ def bring_in(session: Session, entries: Sequence[tuple[Entry, User | None]], wan
 def _new_people(
     session: Session, entries: Sequence[tuple[Entry, User | None]], wanted: Wanted
 ) -> list[Brought]:
-    people = insert_together(session, [Person() for _ in entries])
-    points = [
-        {"kind": kind, "value": value, "person_id": person.id}
-        for (entry, _), person in zip(entries, people, strict=True)
-        for kind, value in dict.fromkeys(points_of(entry))
-    ]
-    if points:
-        session.execute(insert(ContactPoint), points)
+    people = identity.new_people(session, [points_of(entry) for entry, _ in entries])
     made = insert_together(
         session,
-        [_lead(e, owner, person.id, wanted) for (e, owner), person in zip(entries, people, strict=True)],
+        [_lead(e, owner, person_id, wanted) for (e, owner), person_id in zip(entries, people, strict=True)],
     )
     told = [_told(entry, lead, wanted, "Imported") for (entry, _), lead in zip(entries, made, strict=True)]
     timeline.record_all(session, told, kind="submission", actor=wanted.actor)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from crm import companies, contacts, identity
 from crm.contact_points import Point
 from crm.entry import Entry
-from crm.imported.kind import Kind, Thing, named
+from crm.imported.kind import Kind, Made, New, Thing, named
 from crm.importing import points_of
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person
@@ -23,6 +23,7 @@ class ContactKind(Kind):
 
     element = "contact"
     table = Contact
+    together = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -54,12 +55,29 @@ class ContactKind(Kind):
         return found
 
     def make(self, entry: Entry, values: dict[str, Any], *, actor: str) -> Contact:
-        """Makes it; without a name it is called as it is written to."""
+        """Makes it; without a name it is called as it is written to. Raises Conflict where it is there."""
+        given = self._given(entry, values, actor)
+        return contacts.create(self.session, actor=actor, emails=entry.emails, phones=entry.phones, **given)
+
+    def make_all(self, wanted: Sequence[New], *, actor: str) -> list[Made]:
+        """Those of people whom nobody knows yet in a few statements."""
+        if not all(self._free.issuperset(points_of(entry)) for entry, _ in wanted):
+            return super().make_all(wanted, actor=actor)
+        people = identity.new_people(self.session, [points_of(entry) for entry, _ in wanted])
+        made = []
+        for person_id, (entry, values) in zip(people, wanted, strict=True):
+            self.made_beside = []
+            given = self._given(entry, values, actor)
+            given |= {"email": next(iter(entry.emails), None), "phone": next(iter(entry.phones), None)}
+            made.append(Made(contacts.row(person_id, **given), self.made_beside))
+        contacts.make_all(self.session, [one.thing for one in made], actor=actor)
+        return made
+
+    def _given(self, entry: Entry, values: dict[str, Any], actor: str) -> dict[str, Any]:
         given = self._placed(values, actor)
         given.setdefault("name", next(iter([*entry.emails, *entry.phones]), ""))
-        given |= named(entry, "first_name", "last_name")
         self._free.difference_update(points_of(entry))
-        return contacts.create(self.session, actor=actor, emails=entry.emails, phones=entry.phones, **given)
+        return given | named(entry, "first_name", "last_name")
 
     def change(self, thing: Contact, values: Mapping[str, Any], *, actor: str) -> dict[str, Any]:
         """Its own function keeps name and parts together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -27,11 +28,25 @@ from models.workspace import WorkspaceRow
 Thing = Contact | Company | Deal | Product
 
 
+#: A row of something that is not there yet, and its values.
+New = tuple[Entry, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made of a row, and the numbers of the companies that were made for it."""
+
+    thing: Any
+    beside: Sequence[int]
+
+
 class Kind(ABC):
     """One kind, in one transaction. Values are columns, as the kind's own functions take them."""
 
     element: ClassVar[ElementKind | None] = None
     table: ClassVar[type[Thing]]
+    #: Whether rows that follow each other are made at once, where no later one is about what an earlier made.
+    together: ClassVar[bool] = False
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -63,9 +78,17 @@ class Kind(ABC):
     def values(self, entry: Entry) -> dict[str, Any]:
         """What the row sets. Raises Invalid, with a pointer to each mistake."""
 
-    @abstractmethod
     def make(self, entry: Entry, values: dict[str, Any], *, actor: str) -> Thing:
         """Makes a new one."""
+        raise NotImplementedError
+
+    def make_all(self, wanted: Sequence[New], *, actor: str) -> list[Made]:
+        """Makes a new one of each, in their order."""
+        made = []
+        for entry, values in wanted:
+            self.made_beside = []
+            made.append(Made(self.make(entry, values, actor=actor), self.made_beside))
+        return made
 
     def change(self, thing: Any, values: Mapping[str, Any], *, actor: str) -> dict[str, Any]:
         """Sets the values; answers with what stood before of what has changed."""
