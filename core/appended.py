@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Executable, Table, event, insert, inspect, text
+from sqlalchemy import Connection, Executable, Table, event, insert, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Mapper, Session, UOWTransaction, make_transient_to_detached
+from sqlalchemy.orm import Session, UOWTransaction
+
+from core.rows import plan_of
 
 
 class Appended:
@@ -25,49 +26,6 @@ class Appended:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How the rows of one mapped class are written: by attribute, each with its default."""
-
-    table: Table
-    number: str
-    columns: tuple[tuple[str, Any], ...]
-    needed: tuple[str, ...]
-
-    def values(self, row: Any) -> dict[str, Any]:
-        """The row's columns; its defaults are set on it."""
-        held = vars(row)
-        values: dict[str, Any] = {}
-        for key, default in self.columns:
-            if key not in held:
-                # Not by setting the attribute, of which nobody has to be told: that takes ten times as long.
-                held[key] = default(None) if callable(default) else default
-            values[key] = held[key]
-        return values
-
-
-_plans: dict[type[Any], Plan] = {}
-
-
-def plan_of(kind: type[Any]) -> Plan:
-    """The plan of a mapped class whose attributes are named as its columns are."""
-    if kind not in _plans:
-        _plans[kind] = _planned(kind)
-    return _plans[kind]
-
-
-def _planned(kind: type[Any]) -> Plan:
-    mapper = cast("Mapper[Any]", inspect(kind))
-    columns = [a.columns[0] for a in mapper.column_attrs if not a.columns[0].primary_key]
-    defaults = {c.name: cast(Any, c.default).arg if c.default is not None else None for c in columns}
-    return Plan(
-        cast(Table, mapper.local_table),
-        mapper.primary_key[0].name,
-        tuple(defaults.items()),
-        tuple(c.name for c in columns if not c.nullable and c.default is None),
-    )
-
-
 @event.listens_for(Session, "before_flush")
 def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
     if session.in_nested_transaction():
@@ -76,19 +34,17 @@ def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
     for row in session.new:
         if isinstance(row, Appended):
             held, plan = vars(row), plan_of(type(row))
-            if held.get(plan.number) is None and all(held.get(key) is not None for key in plan.needed):
+            if held.get(plan.number_key) is None and all(held.get(key) is not None for key in plan.needed):
                 found.setdefault(type(row), []).append(row)
     if not found:
         return
     tables = {
-        plan_of(kind).table: [plan_of(kind).values(row) for row in rows] for kind, rows in found.items()
+        plan_of(kind).table: [plan_of(kind).all_values(row) for row in rows] for kind, rows in found.items()
     }
     for rows, ids in zip(found.values(), append(session.connection(), tables), strict=True):
         for row, given in zip(rows, ids, strict=True):
             session.expunge(row)
-            setattr(row, plan_of(type(row)).number, given)
-            make_transient_to_detached(row)
-            session.add(row)
+            plan_of(type(row)).written(session, row, given)
 
 
 Rows = Sequence[Mapping[str, Any]]

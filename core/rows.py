@@ -7,14 +7,83 @@ than the question, these write only what has to be written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Insert, Table, Update, bindparam, func, insert, inspect, select, update
+from sqlalchemy import Column, Insert, Table, Update, bindparam, func, insert, inspect, select, update
 from sqlalchemy.orm import Mapper, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How rows of one mapped class with a number as its key are written past the unit of work.
+
+    `defaults` has each column but the number: the attribute, the column's name, and what it has by default.
+    `needed` are the attributes without which there is no row.
+    """
+
+    table: Table
+    number: Column[Any]
+    number_key: str
+    defaults: tuple[tuple[str, str, Any], ...]
+    needed: tuple[str, ...]
+
+    def values(self, row: Any) -> dict[str, Any]:
+        """What the row has in its columns; what it has by default is set on it.
+
+        What has nothing by default is left out, not given as nothing: in a column of JSON that would be a
+        value.
+        """
+        held = vars(row)
+        values: dict[str, Any] = {}
+        for key, name, default in self.defaults:
+            if key not in held:
+                # Not by setting the attribute, of which nobody has to be told: that takes ten times as long.
+                held[key] = default(None) if callable(default) else default
+                if default is None:
+                    continue
+            values[name] = held[key]
+        return values
+
+    def all_values(self, row: Any) -> dict[str, Any]:
+        """The same with all columns, for rows of which each needs the same."""
+        values = self.values(row)
+        return {name: values.get(name) for _, name, _ in self.defaults}
+
+    def written(self, session: Session, row: object, number: int) -> None:
+        """The session takes the row for one that it has read."""
+        setattr(row, self.number_key, number)
+        make_transient_to_detached(row)
+        session.add(row)
+
+
+_plans: dict[type[Any], Plan] = {}
+
+
+def plan_of(kind: type[Any]) -> Plan:
+    """The plan of a mapped class."""
+    if kind not in _plans:
+        _plans[kind] = _planned(kind)
+    return _plans[kind]
+
+
+def _planned(kind: type[Any]) -> Plan:
+    mapper = cast("Mapper[Any]", inspect(kind))
+    number = cast("Column[Any]", mapper.primary_key[0])
+    columns = [(a.key, a.columns[0]) for a in mapper.column_attrs if a.columns[0] is not number]
+    return Plan(
+        cast(Table, mapper.local_table),
+        number,
+        mapper.get_property_by_column(number).key,
+        tuple(
+            (key, c.name, cast(Any, c.default).arg if c.default is not None else None) for key, c in columns
+        ),
+        tuple(key for key, c in columns if not c.nullable and c.default is None),
+    )
 
 
 def flush_any(session: Session, *classes: type[Any]) -> None:
@@ -38,20 +107,19 @@ def insert_alone(session: Session, row: R) -> R:
         session.add(row)
         session.flush()
         return row
-    mapper = cast("Mapper[Any]", inspect(type(row)))
-    insertion = _insertion(cast(Table, mapper.local_table))
-    number: int = session.connection().execute(insertion, _values(mapper, row)).scalar_one()
-    _written(session, mapper, row, number)
+    plan = plan_of(type(row))
+    insertion = _insertion(plan.table)
+    number: int = session.connection().execute(insertion, plan.values(row)).scalar_one()
+    plan.written(session, row, number)
     return row
 
 
 def update_alone(session: Session, row: object, values: Mapping[str, Any]) -> None:
     """Writes these values of one row now, and nothing else of what the session holds."""
-    mapper = cast("Mapper[Any]", inspect(type(row)))
-    table = cast(Table, mapper.local_table)
+    plan = plan_of(type(row))
     given = {f"new_{key}": value for key, value in values.items()}
-    number = getattr(row, mapper.primary_key[0].name)
-    session.connection().execute(_change(table, tuple(values)), {"this": number, **given})
+    number = getattr(row, plan.number_key)
+    session.connection().execute(_change(plan.table, tuple(values)), {"this": number, **given})
     for key, value in values.items():
         set_committed_value(row, key, value)
 
@@ -72,15 +140,13 @@ def insert_together(session: Session, rows: Sequence[R]) -> Sequence[R]:
         session.add_all(rows)
         session.flush()
         return rows
-    mapper = cast("Mapper[Any]", inspect(type(rows[0])))
-    table = cast(Table, mapper.local_table)
-    column = mapper.primary_key[0]
-    numbers = _numbers(session, table, len(rows))
-    values = [{column.name: n, **_values(mapper, row)} for row, n in zip(rows, numbers, strict=True)]
+    plan = plan_of(type(rows[0]))
+    numbers = _numbers(session, plan.table, len(rows))
+    values = [{plan.number.name: n, **plan.values(row)} for row, n in zip(rows, numbers, strict=True)]
     names = dict.fromkeys(name for each in values for name in each)
-    session.connection().execute(insert(table), [{**names, **each} for each in values])
+    session.connection().execute(insert(plan.table), [{**names, **each} for each in values])
     for row, number in zip(rows, numbers, strict=True):
-        _written(session, mapper, row, number)
+        plan.written(session, row, number)
     return rows
 
 
@@ -94,37 +160,6 @@ def _numbers(session: Session, table: Table, many: int) -> Sequence[int]:
         return sorted(connection.scalars(select(following).select_from(series)))
     last = connection.scalar(select(func.coalesce(func.max(column), 0))) or 0
     return range(last + 1, last + 1 + many)
-
-
-def _values(mapper: Mapper[Any], row: Any) -> dict[str, Any]:
-    """What a new row has in its columns, but for its number; what it has by default is set on it."""
-    values: dict[str, Any] = {}
-    held = vars(row)
-    for key, name, default in _columns(mapper):
-        if key not in held:
-            # Not by setting the attribute, of which nobody has to be told: that takes ten times as long.
-            if default is None:
-                # Left out, not given as nothing: in a column of JSON that would be a value.
-                held[key] = None
-                continue
-            held[key] = default.arg if default.is_scalar else default.arg(None)
-        values[name] = held[key]
-    return values
-
-
-@cache
-def _columns(mapper: Mapper[Any]) -> Sequence[tuple[str, str, Any]]:
-    """By attribute, but for the number: the column's name and what it has by default."""
-    number = mapper.primary_key[0]
-    columns = ((attribute.key, attribute.columns[0]) for attribute in mapper.column_attrs)
-    return [(key, column.name, column.default) for key, column in columns if column is not number]
-
-
-def _written(session: Session, mapper: Mapper[Any], row: Any, number: int) -> None:
-    """The session takes the row for one that it has read."""
-    setattr(row, mapper.get_property_by_column(mapper.primary_key[0]).key, number)
-    make_transient_to_detached(row)
-    session.add(row)
 
 
 @cache
