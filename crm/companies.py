@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.rows import insert_alone
 from crm import fields, timeline
 from models.company import Company
 
@@ -16,8 +17,7 @@ def create(session: Session, *, name: str, actor: str, **values: Any) -> Company
     now = clock.now()
     given = {**values, "fields": fields.merged({}, values.get("fields") or {})}
     company = Company(name=name, created_at=now, updated_at=now, **{"tags": [], **given})
-    session.add(company)
-    session.flush()
+    insert_alone(session, company)
     timeline.record(
         session, company, kind="company_created", summary=f"Company made: {company.name}", actor=actor
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Invalid
+from core.rows import update_alone
 from crm import catalogue, changes, fields, money, pipelines, timeline, workspace
 from crm.happening import Happening, about
 from models.contact import Contact
@@ -86,8 +87,8 @@ def create(
         _close(session, deal, chosen, reason, "")
     session.add(deal)
     session.flush()
-    deal.number = catalogue.number(settings.numbers.deal, deal.id, now.astimezone(here.zone))
-    session.flush()
+    number = catalogue.number(settings.numbers.deal, deal.id, now.astimezone(here.zone))
+    update_alone(session, deal, {"number": number})
     timeline.record(
         session,
         deal,

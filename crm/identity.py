@@ -123,9 +123,14 @@ def find(session: Session, points: Sequence[Point]) -> int | None:
     return next((o for o in owners if o not in with_address), None)
 
 
+def owners(session: Session, points: Sequence[Point]) -> dict[Point, int]:
+    """Whose those of the points are that belong to somebody."""
+    return _known(session, sorted(set(points)))
+
+
 def known(session: Session, points: Sequence[Point]) -> set[Point]:
     """Those of the points that belong to somebody."""
-    return set(_known(session, sorted(set(points))))
+    return set(owners(session, points))
 
 
 def _lock(session: Session, points: Sequence[Point]) -> None:

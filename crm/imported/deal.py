@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from core.errors import Invalid
 from crm import deals, identity, pipelines
-from crm.contacts import of_person
+from crm.contact_points import Point
 from crm.entry import Entry
 from crm.happening import Happening
 from crm.imported.kind import Kind, named
 from crm.importing import points_of
 from crm.written import day, decimal
 from models.contact import Contact
+from models.contact_point import PointKind
 from models.deal import Deal
 from models.pipeline import Pipeline
 
@@ -33,6 +34,17 @@ class DealKind(Kind):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._pipelines = pipelines.ensure(session)
+        #: Whose a point is, None where nobody's, and the contacts of those people.
+        self._owners: dict[Point, int | None] = {}
+        self._contacts: dict[int, Contact] = {}
+
+    def look_up(self, entries: Sequence[Entry]) -> None:
+        """Whom their addresses and numbers belong to."""
+        points = sorted({point for entry in entries for point in points_of(entry)})
+        found = identity.owners(self.session, points)
+        self._owners |= {point: found.get(point) for point in points}
+        people = select(Contact).where(Contact.person_id.in_(set(found.values())))
+        self._contacts |= {c.person_id: c for c in self.session.scalars(people) if c.person_id is not None}
 
     def keys(self, entry: Entry) -> Sequence[Hashable]:
         """Its number, and its title with whom it is with."""
@@ -140,5 +152,14 @@ class DealKind(Kind):
         return pipelines.choose(self._pipelines, values.get("pipeline"))
 
     def _contact(self, entry: Entry) -> Contact | None:
-        person_id = identity.find(self.session, points_of(entry)) if entry.emails else None
-        return of_person(self.session, person_id) if person_id is not None else None
+        if not entry.emails:
+            return None
+        points = sorted(set(points_of(entry)))
+        if not self._owners.keys() >= set(points):
+            self.look_up([entry])
+        owners = [self._owners[p] for p in points]
+        if all(owner is None for owner in owners):
+            return None
+        by_address = (o for o, (kind, _) in zip(owners, points, strict=True) if kind is PointKind.EMAIL and o)
+        person_id = next(by_address, None) or identity.find(self.session, points)
+        return self._contacts.get(person_id) if person_id is not None else None
