@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict
@@ -13,6 +13,7 @@ from models.call import Call
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal, DealContact
+from models.duplicate import DuplicatePair
 from models.lead import Lead
 from models.message import Message
 from models.notification import Notification
@@ -52,6 +53,9 @@ def delete(session: Session, element: Contact | Company | Deal) -> None:
         part = Contact.merged_into_id if isinstance(element, Contact) else Company.merged_into_id
         if session.scalar(select(part).where(part == element.id).limit(1)) is not None:
             raise Conflict("others are part of it")
+        pair = or_(DuplicatePair.first_id == element.id, DuplicatePair.second_id == element.id)
+        kind = column.removesuffix("_id")
+        session.execute(sql_delete(DuplicatePair).where(DuplicatePair.kind == kind, pair))
     others = [c for c in ("lead_id", *_COLUMNS.values()) if c != column]
     if isinstance(element, Deal | Contact):
         # What rules did about it and nothing else goes with it; what a lead's trace tells stays there.

@@ -42,31 +42,34 @@ def columns(session: Session, written: str | None, *, field: str = "/section") -
         path = path_of(written or "")
     except ValueError as error:
         raise Invalid("some values are not acceptable", {field: str(error)}) from None
-    section = _at(session, path) if path else None
+    section = ensure(session, path)[0] if path else None
     return {"section": section.path if section else "", "section_id": section.id if section else None}
 
 
-def _at(session: Session, path: str) -> Section:
+def ensure(session: Session, path: str) -> tuple[Section, list[int]]:
+    """The section of this path, and the numbers of those that were made for it: the outermost first."""
     found = session.scalars(select(Section).where(Section.path == path)).one_or_none()
     if found is not None:
-        return found
+        return found, []
     around, _, name = path.rpartition(BETWEEN)
-    return create(session, name, parent=_at(session, around) if around else None, there=True)
+    parent, made = ensure(session, around) if around else (None, [])
+    section, new = _create(session, _path(name, parent), parent, 0)
+    return section, [*made, section.id] if new else made
 
 
-def create(
-    session: Session,
-    name: str,
-    *,
-    parent: Section | None = None,
-    position: int = 0,
-    there: bool = False,
-) -> Section:
-    """Makes a section within another, or at the top. With `there` one that is there already will do.
+def create(session: Session, name: str, *, parent: Section | None = None, position: int = 0) -> Section:
+    """Makes a section within another, or at the top.
 
     Raises Invalid for a name that is none, Conflict for one that is taken.
     """
     path = _path(name, parent)
+    section, new = _create(session, path, parent, position)
+    if not new:
+        raise Conflict(f"there is a section '{path}' already")
+    return section
+
+
+def _create(session: Session, path: str, parent: Section | None, position: int) -> tuple[Section, bool]:
     if (session.scalar(select(func.count(Section.id))) or 0) >= MOST:
         raise Conflict(f"there are {MOST} sections already")
     now = clock.now()
@@ -79,9 +82,7 @@ def create(
         .on_conflict_do_nothing(index_elements=["path"])
         .returning(Section.id)
     )
-    if made is None and not there:
-        raise Conflict(f"there is a section '{path}' already")
-    return session.scalars(select(Section).where(Section.path == path)).one()
+    return session.scalars(select(Section).where(Section.path == path)).one(), made is not None
 
 
 def change(session: Session, section: Section, values: Mapping[str, Any]) -> None:

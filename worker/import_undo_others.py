@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -12,16 +11,13 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Invalid
 from core.savepoint import savepoint
-from crm import deletion, timeline
+from crm import timeline
 from crm.imported import kinds
-from crm.imported.kind import Kind
-from models.company import Company
+from crm.imported.kind import Beside, Kind
 from models.import_job import ImportJob, ImportRow, RowOutcome
 from models.product import Product
 from models.timeline import TimelineEntry
-
-# Whose entries also stand on its timeline, which are no touch of it itself.
-_OTHERS = {"company": ("lead_id", "contact_id", "deal_id"), "contact": ("lead_id", "deal_id"), "deal": ()}
+from worker import import_undo_beside
 
 
 def take_back(session: Session, job: ImportJob, rows: Sequence[ImportRow]) -> None:
@@ -45,37 +41,14 @@ def take_back(session: Session, job: ImportJob, rows: Sequence[ImportRow]) -> No
         if words:
             row.outcome, row.reason = RowOutcome.KEPT, words
             job.kept += 1
-            continue
-        _remove_beside(session, row)
-        if row.outcome is RowOutcome.CREATED:
+        elif row.outcome is RowOutcome.CREATED:
             row.outcome = RowOutcome.REMOVED
             job.removed += 1
         else:
             row.outcome = RowOutcome.RESTORED
             job.restored += 1
+        import_undo_beside.remove(session, row)
     session.flush()
-
-
-def _remove_beside(session: Session, row: ImportRow) -> None:
-    """Removes the companies that were made for the row, as far as they are nobody else's and untouched."""
-    for company_id in (row.before or {}).get(kinds.BESIDE, ()):
-        company = session.get(Company, company_id, with_for_update={"of": Company})
-        if (
-            company is None
-            or company.merged_into_id is not None
-            or _since(session, "company", company_id, row)
-        ):
-            continue
-        with suppress(Conflict), savepoint(session):
-            deletion.delete(session, company)
-
-
-def _since(session: Session, kind: str, element_id: int, row: ImportRow) -> bool:
-    """Whether something happened to it itself since the row was brought in."""
-    column = getattr(TimelineEntry, f"{kind}_id")
-    others = [getattr(TimelineEntry, name).is_(None) for name in _OTHERS[kind]]
-    newest = session.scalar(select(func.max(TimelineEntry.id)).where(column == element_id, *others)) or 0
-    return newest > row.entry_id
 
 
 def _touched(session: Session, kind: Kind, thing: Any, row: ImportRow) -> str:
@@ -86,12 +59,12 @@ def _touched(session: Session, kind: Kind, thing: Any, row: ImportRow) -> str:
         return "" if same else "it was changed since"
     if getattr(thing, "merged_into_id", None) is not None:
         return f"it is part of {kind.element} {thing.merged_into_id} now"
-    touched = _since(session, kind.element or "", thing.id, row)
+    touched = import_undo_beside.since(session, kind.element or "", thing.id, row)
     return "something happened to it since" if touched else ""
 
 
 def _restore(session: Session, job: ImportJob, kind: Kind, thing: Any, row: ImportRow) -> None:
-    own = (kinds.STAMP, kinds.BESIDE)
+    own = (kinds.STAMP, *Beside)
     before = {name: value for name, value in (row.before or {}).items() if name not in own}
     kind.restore(thing, before, actor=job.by)
     if isinstance(thing, Product):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from crm import companies, contacts, identity
 from crm.contact_points import Point
 from crm.entry import Entry
-from crm.imported.kind import Kind, Made, New, Thing, named
+from crm.imported.kind import Beside, Kind, Made, New, Thing, named
 from crm.importing import points_of
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person
@@ -56,8 +56,14 @@ class ContactKind(Kind):
 
     def make(self, entry: Entry, values: dict[str, Any], *, actor: str) -> Contact:
         """Makes it; without a name it is called as it is written to. Raises Conflict where it is there."""
+        points = set(points_of(entry))
+        new = points if self._free.issuperset(points) else points - identity.known(self.session, [*points])
         given = self._given(entry, values, actor)
-        return contacts.create(self.session, actor=actor, emails=entry.emails, phones=entry.phones, **given)
+        made = contacts.create(self.session, actor=actor, emails=entry.emails, phones=entry.phones, **given)
+        if new != points:
+            found = [p.id for p in contacts.points(self.session, made) if (p.kind, p.value) in new]
+            self.made_beside |= {Beside.POINT: found} if found else {}
+        return made
 
     def make_all(self, wanted: Sequence[New], *, actor: str) -> list[Made]:
         """Those of people whom nobody knows yet in a few statements."""
@@ -66,7 +72,7 @@ class ContactKind(Kind):
         people = identity.new_people(self.session, [points_of(entry) for entry, _ in wanted])
         made = []
         for person_id, (entry, values) in zip(people, wanted, strict=True):
-            self.made_beside = []
+            self.made_beside = {}
             given = self._given(entry, values, actor)
             given |= {"email": next(iter(entry.emails), None), "phone": next(iter(entry.phones), None)}
             made.append(Made(contacts.row(person_id, **given), self.made_beside))
@@ -102,6 +108,6 @@ class ContactKind(Kind):
             if company is None:
                 company = companies.create(self.session, name=name[:300], actor=actor)
                 self.firms.made(company)
-                self.made_beside.append(company.id)
+                self.made_beside[Beside.COMPANY] = [company.id]
             values["company_id"] = company.id
         return values

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
@@ -32,12 +33,20 @@ Thing = Contact | Company | Deal | Product
 New = tuple[Entry, dict[str, Any]]
 
 
+class Beside(StrEnum):
+    """What is made beside what a row says, and under which word the row keeps their numbers."""
+
+    COMPANY = "companies_made"
+    SECTION = "sections_made"
+    POINT = "points_made"  # contact points of a person who was there before
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was made of a row, and the numbers of the companies that were made for it."""
+    """What was made of a row, and the numbers of what was made for it."""
 
     thing: Any
-    beside: Sequence[int]
+    beside: Mapping[Beside, list[int]]
 
 
 class Kind(ABC):
@@ -56,9 +65,8 @@ class Kind(ABC):
         self.settings = catalogue.load(session)
         self.custom = Custom.of(self.here.zone, locale=self.here.locale, country=self.here.country)
         self.firms = Firms(session)
-        #: Numbers of companies that rows had made for them, and what rules are told of a change, since the
-        #: last row.
-        self.made_beside: list[int] = []
+        #: Numbers of what rows had made for them, and what rules are told of a change, since the last row.
+        self.made_beside: dict[Beside, list[int]] = {}
         self.moved: list[Happening] = []
         #: Keys of rows that a preview has seen, which an import would have brought in by now.
         self.foreseen: set[Hashable] = set()
@@ -86,7 +94,7 @@ class Kind(ABC):
         """Makes a new one of each, in their order."""
         made = []
         for entry, values in wanted:
-            self.made_beside = []
+            self.made_beside = {}
             made.append(Made(self.make(entry, values, actor=actor), self.made_beside))
         return made
 

@@ -12,7 +12,7 @@ from crm.entry import Entry
 from crm.imported.company import CompanyKind
 from crm.imported.contact import ContactKind
 from crm.imported.deal import DealKind
-from crm.imported.kind import Kind, New, Thing
+from crm.imported.kind import Beside, Kind, New, Thing
 from crm.imported.product import ProductKind
 from crm.importing import Brought, Wanted, points_of
 from models.import_job import Duplicates, Imported, RowOutcome
@@ -77,7 +77,7 @@ def _known(kind: Kind, entry: Entry, there: Thing, values: dict[str, Any], wante
         return Brought(
             entry, RowOutcome.SKIPPED, reason=f"it is there already: {there.id}", element_id=there.id
         )
-    kind.made_beside, kind.moved = [], []
+    kind.made_beside, kind.moved = {}, []
     before = kind.change(there, values, actor=wanted.actor)
     if not before:
         return Brought(entry, RowOutcome.SKIPPED, reason="all of it is there already", element_id=there.id)
@@ -108,11 +108,9 @@ def _new(kind: Kind, fresh: Sequence[New], wanted: Wanted) -> list[Brought]:
 
 #: When a product was as the import left it: it has no timeline that could tell of later changes.
 STAMP = "as_of"
-#: Companies that were made for the row.
-BESIDE = "companies_made"
 
 
-def _stamped(thing: Thing, beside: Sequence[int], before: dict[str, Any]) -> dict[str, Any]:
-    companies = {BESIDE: list(beside)} if beside else {}
+def _stamped(thing: Thing, beside: Mapping[Beside, list[int]], before: dict[str, Any]) -> dict[str, Any]:
+    made = {what.value: numbers for what, numbers in beside.items()}
     stamp = {STAMP: thing.updated_at.isoformat()} if isinstance(thing, Product) else {}
-    return {**before, **companies, **stamp}
+    return {**before, **made, **stamp}

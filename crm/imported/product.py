@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from core.errors import Invalid
 from crm import changes, money, products, sections
 from crm.entry import Entry
-from crm.imported.kind import Kind, Thing, named
+from crm.imported.kind import Beside, Kind, Thing, named
 from crm.written import decimal, flag
 from models.product import Product
 
@@ -74,10 +74,12 @@ class ProductKind(Kind):
 
     def make(self, entry: Entry, values: dict[str, Any], *, actor: str) -> Product:
         """Makes it. Raises Conflict where its number is taken."""
+        self._sections(values)
         return products.create(self.session, values)
 
     def change(self, thing: Product, values: Mapping[str, Any], *, actor: str) -> dict[str, Any]:
         """Prices of other currencies than the file's stay."""
+        self._sections(values)
         given = dict(values)
         if "prices" in given:
             kept = {code: Decimal(price) for code, price in thing.prices.items()}
@@ -91,6 +93,11 @@ class ProductKind(Kind):
         """Raises Conflict where it is on a deal, or has variants."""
         assert isinstance(thing, Product)  # noqa: S101  what else this kind has made
         products.delete(self.session, thing)
+
+    def _sections(self, values: Mapping[str, Any]) -> None:
+        if path := values.get("section"):
+            made = sections.ensure(self.session, path)[1]
+            self.made_beside |= {Beside.SECTION: made} if made else {}
 
     def _numbered(self, sku: str) -> Product | None:
         return self.session.scalars(select(Product).where(Product.sku == sku)).one_or_none()

@@ -248,23 +248,6 @@ def test_a_deal_that_was_moved_by_a_file_is_moved_back(ask: Ask) -> None:
     assert [s["stage"] for s in stays] == [before["stage"], "won", before["stage"]]
 
 
-def test_a_company_that_only_the_import_made_goes_with_its_contacts(ask: Ask) -> None:
-    ask("POST", "/companies", json={"name": "There already"})
-    text = (
-        "name,email,company\nAna,ana@client.test,Only here\nRui,rui@client.test,Only here\n"
-        "Eva,eva@client.test,There already\nIda,ida@client.test,Used since\nLia,lia@client.test,Noted\n"
-    )
-    job = bring(ask, "contact", text)
-    companies = {c["name"]: c["id"] for c in ask("GET", "/companies").json["items"]}
-    assert len(companies) == 4
-    ask("POST", "/deals", json={"title": "A", "company_id": companies["Used since"]})
-    ask("POST", f"/companies/{companies['Noted']}/comments", json={"text": "Nice"})
-    ask("POST", f"/imports/{job['id']}/undo")
-    assert worked(ask, job["id"])["removed"] == 5
-    left = {c["name"] for c in ask("GET", "/companies").json["items"]}
-    assert left == {"There already", "Used since", "Noted"}
-
-
 def test_days_and_amounts_are_read_as_they_are_written_here(ask: Ask) -> None:
     own = "  - {key: visit, name: Visita, on: [deal], type: date}\n  - {key: budget, on: [deal], type: money}"
     configure(WORKSPACE.replace("timezone", "locale: pt_BR, timezone"), fields=own)
