@@ -54,16 +54,24 @@ def save(row_id: int | None = None) -> ResponseReturnValue:
     given |= {name: chosen.line(request.form.get(name, "")) for name in names if row_id is None}
     parts = zip(request.form.getlist("part"), request.form.getlist("role"), strict=False)
     given["parts"] = [(chosen.line(who), chosen.line(role)[:100]) for who, role in parts][:_MOST_PARTS]
+    given |= {name: chosen.answered(request.form, name, given[name]) for name in ("contact", "company")}
+    answered = (
+        (chosen.answered(request.form, f"parts-{place}", who), role)
+        for place, (who, role) in enumerate(given["parts"])
+    )
+    given["parts"] = [part for part in answered if any(part)]
+    offers: dict[str, list[chosen.Choice]] = {}
     try:
         with db.reading() as session:
             given["fields"] = custom_fields.filled_in(request.form, "deal", session)
-            values = _read(session, given, new=row_id is None)
+            row = existing(session, row_id) if row_id is not None else None
+            values = _read(session, given, row, offers)
         with db.unit_of_work() as session:
             saved = _create(session, values) if row_id is None else _change(session, row_id, values)
     except (Invalid, Conflict) as error:
         with db.reading() as session:
             row = existing(session, row_id) if row_id is not None else None
-            return _page(session, given, row, mistakes=problems.by_field(error)), 422
+            return _page(session, given, row, mistakes=problems.by_field(error), offers=offers), 422
     return redirect(url_for("console.deal", row_id=saved), 303)
 
 
@@ -97,7 +105,7 @@ def view(session: Session, row: Deal) -> dict[str, Any]:
         "pipelines": shown,
         "reasons": catalogue.load(session).closing_reasons,
         "probability": row.stage.probability if row.probability is None else row.probability,
-        "parts": row.contacts,
+        "parts": [part for part in row.contacts if part.contact],
         "lines": row.lines,
         "stays": row.stays,
     }
@@ -134,8 +142,11 @@ def _change(session: Session, row_id: int, values: dict[str, Any]) -> int:
     return row.id
 
 
-def _read(session: Session, given: Mapping[str, Any], *, new: bool) -> dict[str, Any]:
-    """What was filled in, as `crm.deals` takes it. Raises Invalid with every mistake."""
+def _read(
+    session: Session, given: Mapping[str, Any], row: Deal | None, offers: dict[str, list[chosen.Choice]]
+) -> dict[str, Any]:
+    """What was filled in, as `crm.deals` takes it. Raises Invalid with every mistake; whom a name may mean is
+    added to `offers`."""
     wrong: dict[str, str] = {}
     values: dict[str, Any] = {"title": given["title"], "currency": given["currency"] or g.here.currency}
     if not given["title"]:
@@ -156,22 +167,32 @@ def _read(session: Session, given: Mapping[str, Any], *, new: bool) -> dict[str,
             wrong["/expected_close"] = "is no day: write 2026-01-31"
     values["tags"] = list(dict.fromkeys(t.strip()[:100] for t in given["tags"].split(",") if t.strip()))[:50]
     values["owner_id"] = chosen.user(session, given["owner"], wrong)
-    values["contact_id"] = chosen.row(session, Contact, given["contact"], "/contact", wrong)
-    values["company_id"] = chosen.row(session, Company, given["company"], "/company", wrong)
+    values["contact_id"] = chosen.row(session, Contact, given["contact"], "contact", wrong, offers)
+    values["company_id"] = chosen.row(session, Company, given["company"], "company", wrong, offers)
     values["parts"] = [
         (found, role)
         for place, (who, role) in enumerate(given["parts"])
-        if who and (found := chosen.row(session, Contact, who, f"/parts/{place}", wrong)) is not None
+        if who and (found := chosen.row(session, Contact, who, f"parts-{place}", wrong, offers)) is not None
     ]
+    if row is not None:
+        # Whom somebody does not see they do not take away by leaving the field as it was.
+        for name in _hidden(row):
+            values[f"{name}_id"] = values[f"{name}_id"] or getattr(row, f"{name}_id")
+        values["parts"] += [(part.contact_id, part.role) for part in row.contacts if part.contact is None]
     try:
-        values["fields"] = custom_fields.read(session, "deal", given["fields"], new=new)
+        values["fields"] = custom_fields.read(session, "deal", given["fields"], new=row is None)
     except Invalid as error:
         wrong |= error.fields
     if wrong:
         raise Invalid("some values are not acceptable", wrong)
-    if new:
+    if row is None:
         values |= {name: given[name] or None for name in ("pipeline", "stage")}
     return values
+
+
+def _hidden(row: Deal) -> list[str]:
+    """Which of contact and company it has, and the present user does not see."""
+    return [n for n in ("contact", "company") if getattr(row, f"{n}_id") and getattr(row, n) is None]
 
 
 def _values(session: Session, row: Deal) -> dict[str, Any]:
@@ -185,7 +206,7 @@ def _values(session: Session, row: Deal) -> dict[str, Any]:
         "tags": ", ".join(row.tags),
         "contact": chosen.named(row.contact),
         "company": chosen.named(row.company),
-        "parts": [(chosen.named(part.contact), part.role) for part in row.contacts],
+        "parts": [(chosen.named(part.contact), part.role) for part in row.contacts if part.contact],
         "fields": {one.field.key: one.value for one in custom_fields.shown(session, "deal", row.fields)},
     }
 
@@ -210,6 +231,7 @@ def _page(
     row: Deal | None,
     *,
     mistakes: Mapping[str, str] | None = None,
+    offers: Mapping[str, list[chosen.Choice]] | None = None,
 ) -> str:
     settings = catalogue.load(session)
     owned = custom_fields.shown(session, "deal", {})
@@ -219,6 +241,8 @@ def _page(
         row=row,
         given={**given, "parts": [*given["parts"], *[("", "")] * _EMPTY_PARTS]},
         mistakes=mistakes or {},
+        offers=offers or {},
+        hidden=_hidden(row) if row is not None else [],
         codes=list(dict.fromkeys(codes)),
         users=session.scalars(select(User).where(User.active).order_by(User.name)).all(),
         pipelines=pipelines.all_pipelines(session),

@@ -34,6 +34,7 @@ def stock(service: str) -> None:
             }
             products.create(session, {**told, "unit": "piece", "tax_rate": Decimal(18)})
         company = companies.create(session, name="Padaria Sol", actor="t")
+        contacts.create(session, name="Maria Lima", phones=["+5511987650001"], actor="t")
         maria = contacts.create(
             session, name="Maria Souza", emails=["m@sol.test"], actor="t", company_id=company.id
         )
@@ -55,8 +56,18 @@ def test_a_deal_is_seen_changed_and_moved(service: str, stock: None, visit: Visi
     page.goto(f"{service}/deals/1")
     page.locator("#lines + a").click()
     visit.picture("deal-lines")
-    page.goto(f"{service}/new-deal?contact=1")
+    page.goto(f"{service}/new-deal?contact=2")
     visit.picture("deal-new")
+    page.get_by_label("Title").fill("One more oven")
+    page.locator("#contact").fill("maria")
+    page.get_by_role("button", name="Save").click()
+    visit.picture("deal-which")
+    assert ["422" in one for one in visit.complaints] == [True]
+    visit.complaints.clear()
+    page.get_by_label("Maria Souza").check()
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(f"{service}/deals/2")
+    visit.picture("deal-bare")
     page.goto(f"{service}/deals")
     visit.picture("deals")
     assert visit.complaints == []
