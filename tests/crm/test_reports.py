@@ -32,7 +32,7 @@ from models.pipeline import Pipeline, Stage, StageGroup
 from models.report import SourceCost
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from tests.factories import WORKSPACE, configure_in
+from tests.factories import WORKSPACE, configure_in, enquire
 
 # Amsterdam's clocks went back on 25 October 2026 at three: days are of 23, 24 and 25 hours.
 ZONE = "Europe/Amsterdam"
@@ -437,3 +437,23 @@ def test_rows_stand_in_order_and_what_cannot_be_asked_is_named(database: Databas
         assert sum(
             int(r[1] or 0) for r in registry.make(session, "leads", narrowed, by="source").rows
         ) <= sum(map(int, numbers))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "stands"),
+    [("fair", "fair"), ("", None), (None, None), (7, "7"), ("ã" * 5000, "ã" * 200), ({"x": 1}, "{'x': 1}")],
+)
+def test_a_lead_stands_under_the_campaign_that_it_came_by(
+    database: Database, said: object, stands: str | None
+) -> None:
+    with database.unit_of_work() as session:
+        configure_in(session, WORKSPACE)
+        lead = enquire(session, attribution={"utm_campaign": said, "gclid": "x"}).lead
+        lead_id = lead.id
+    with database.unit_of_work() as session:
+        lead = session.get_one(Lead, lead_id)
+        assert lead.campaign == stands
+        lead.attribution = {"utm_campaign": "another"}
+        session.flush()
+        rows = registry.make(session, "leads", asked(session), by="campaign").rows
+    assert [row[:2] for row in rows] == [("another", 1)]
