@@ -45,12 +45,13 @@ def form(row_id: int) -> ResponseReturnValue:
 
 
 def save(row_id: int) -> ResponseReturnValue:
-    """Makes these the deal's lines; with `do=more` only shows more empty ones."""
+    """Makes these the deal's lines, without those taken `away`; with `do=more` shows more empty ones."""
     deals.allowed()
     columns = {name: request.form.getlist(name)[:_MOST] for name in _INPUTS}
     given = [
         {name: chosen.line(cells[place]) if place < len(cells) else "" for name, cells in columns.items()}
         for place in range(len(columns["name"]))
+        if str(place) not in request.form.getlist("away")
     ]
     if request.form.get("do") == "more":
         with db.reading() as session:
@@ -145,11 +146,14 @@ def _page(
 ) -> str:
     offered = select(Product).where(Product.active).order_by(Product.section, Product.name).limit(_OFFERED)
     empty = dict.fromkeys(_INPUTS, "")
+    mistaken = {int(place) for name in mistakes or {} if (place := name.partition("-")[0]).isdecimal()}
+    first_empty = {len(given)} if not given or request.form.get("do") == "more" else set()
     return render_template(
         "console/deal_lines.html",
         row=row,
         given=[*given, *[empty] * _EMPTY],
         mistakes=mistakes or {},
+        open=mistaken | first_empty,
         products=session.scalars(offered).all(),
         units=catalogue.load(session).units,
         price_of=deal_lines.price_of,

@@ -162,6 +162,47 @@ def test_lines_are_products_and_things_by_hand(ana: FlaskClient) -> None:
     assert (only().lines, only().from_lines) == ([], False)
 
 
+def test_a_line_is_closed_until_it_is_wanted_and_taken_away_by_a_tick(ana: FlaskClient) -> None:
+    with db.unit_of_work() as session:
+        row = deals.create(session, title="Ovens", actor="t")
+        given = [
+            {"sku": "OVEN", "quantity": Decimal(2), "discount": Decimal(10)},
+            {"name": HOSTILE, "price": Decimal(5)},
+        ]
+        made = [deal_lines.line(session, "BRL", one, field="x") for one in given]
+
+    def opened(page: str) -> list[bool]:
+        return [
+            bool(found) for found in re.findall(r"<details( open)?>\s*<summary>(?:<span>|New line)", page)
+        ]
+
+    assert opened(ana.get("/deals/1/lines").text) == [True, False, False]
+    with db.unit_of_work() as session:
+        deal_lines.set_lines(session, session.get_one(Deal, row.id), made, actor="t")
+    page = ana.get("/deals/1/lines").text
+    assert opened(page) == [False] * 5
+    assert re.search(r"<span>Oven</span> <span class=\"sub\">2 +× 100, less 10 %</span>", page)
+    assert HOSTILE not in page
+    form = {"product": ["OVEN", ""], "name": ["Oven", "Gift"], "quantity": ["2", "1"], "price": ["100", "x"]}
+    wrong = post(ana, "/deals/1/lines", **form, do="save")
+    assert (wrong.status_code, opened(wrong.text)) == (422, [False, True, False, False, False])
+    assert opened(post(ana, "/deals/1/lines", **form, do="more").text) == [False, False, True, False, False]
+    assert post(ana, "/deals/1/lines", **form, do="save", away=["1", "x", "99"]).status_code == 303
+    assert [line.name for line in only().lines] == ["Oven"]
+    assert post(ana, "/deals/1/lines", **form, do="save", away=["0", "1"]).status_code == 303
+    assert only().lines == []
+
+
+def test_there_is_no_card_of_details_where_there_is_none(ana: FlaskClient, people: dict[str, int]) -> None:
+    with db.unit_of_work() as session:
+        row = deals.create(session, title="Ovens", actor="t")
+    assert "<h2>Details</h2>" not in ana.get("/deals/1").text
+    with db.unit_of_work() as session:
+        deals.set_contacts(session, session.get_one(Deal, row.id), [(2, "decides")], actor="t")
+    assert "<h2>Details</h2>" in ana.get("/deals/1").text
+    assert "<h2>Details</h2>" in ana.get("/contacts/1").text
+
+
 def test_whoever_sees_a_part_names_nobody_else_s_contact(ana: FlaskClient, people: dict[str, int]) -> None:
     configure(CRM.replace("currency: BRL}", "currency: BRL, rights: {agent: {see: own, change: own}}}", 1))
     refused = post(ana, "/new-deal", **FORM)
