@@ -64,6 +64,7 @@ def test_a_deal_is_seen_changed_and_moved(service: str, stock: None, visit: Visi
     page.get_by_label("Title").fill("One more oven")
     page.locator("#contact").fill("maria")
     page.get_by_role("button", name="Save").click()
+    page.get_by_text("Which one?").wait_for()
     visit.picture("deal-which")
     assert ["422" in one for one in visit.complaints] == [True]
     visit.complaints.clear()
