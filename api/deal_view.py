@@ -124,6 +124,7 @@ class Deal(BaseModel):
     contacts: list[Part] = Field(description="The further ones")
     lead_id: int | None = Field(description="The lead it came from")
     source: str | None
+    template_id: int | None = Field(description="By which it comes again: made from it, or what made it")
     tags: list[str]
     fields: dict[str, Any]
     created_at: datetime
@@ -154,6 +155,7 @@ class Deal(BaseModel):
             contacts=[Part(contact_id=c.contact_id, role=c.role) for c in row.contacts],
             lead_id=row.lead_id,
             source=row.source.key if row.source else None,
+            template_id=row.template_id,
             tags=row.tags,
             fields=row.fields,
             created_at=row.created_at,

@@ -44,6 +44,7 @@ class DealQuery(ElementQuery):
     company: RowId | None = None
     lead: RowId | None = Field(None, description="Id of the lead it came from")
     source: Line | None = Field(None, description="The source's key")
+    template: RowId | None = Field(None, description="Id of a deal template by which it comes again")
     closed_after: Instant | None = None
 
 
@@ -72,7 +73,11 @@ def list_deals(query: DealQuery) -> Response:
     if query.contact is not None:
         part = select(DealContact.deal_id).where(DealContact.contact_id == query.contact)
         chosen = chosen.where(or_(DealRow.contact_id == query.contact, DealRow.id.in_(part)))
-    for column, wanted in ((DealRow.company_id, query.company), (DealRow.lead_id, query.lead)):
+    for column, wanted in (
+        (DealRow.company_id, query.company),
+        (DealRow.lead_id, query.lead),
+        (DealRow.template_id, query.template),
+    ):
         if wanted is not None:
             chosen = chosen.where(column == wanted)
     if query.source is not None:

@@ -13,6 +13,7 @@ from console import (
     completion,
     crm,
     deal_lines,
+    deal_templates,
     deals,
     deliveries,
     duplicates,
@@ -51,6 +52,7 @@ _DELIVERY = f"/webhook-deliveries/<{_ID}:delivery_id>/replay"
 _DISMISS = f"/duplicates/<{_ID}:pair_id>/dismiss"
 _UNDO = f"/merges/<{_ID}:merge_id>/undo"
 _DEAL = f"/deals/<{_ID}:row_id>"
+_TEMPLATE = f"/deal-templates/<{_ID}:template_id>/<any(change, pause, 'go-on', end):what>"
 _PRODUCT = f"/products/<{_ID}:row_id>"
 _TAKE = f"{_CALL}/take"
 _ENTRY = f"/timeline/<{_ID}:entry_id>"
@@ -88,6 +90,8 @@ def connect(pages: Blueprint) -> None:
     at(f"{_DEAL}/stage", "deal_move", deals.move, methods=["POST"])
     at(f"{_DEAL}/lines", "deal_lines", deal_lines.form)
     at(f"{_DEAL}/lines", "deal_lines_save", deal_lines.save, methods=["POST"])
+    at(f"{_DEAL}/again", "deal_again", deal_templates.begin, methods=["POST"])
+    at(_TEMPLATE, "deal_template_do", deal_templates.do, methods=["POST"])
     for plural, kind in (("contacts", "contact"), ("companies", "company"), ("deals", "deal")):
         one = f"/{plural}/<{_ID}:row_id>"
         at(one, kind, partial(crm.one, kind))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from console import activities, auth, deals, leads, merging, placed, queries, timelines
+from console import activities, auth, deal_templates, deals, leads, merging, placed, queries, timelines
 from core import db
 from core.errors import NotFound
 from crm import attachments, contacts, messages, pipelines
@@ -118,7 +118,7 @@ def one(kind: str, row_id: int) -> ResponseReturnValue:
             may_write=auth.current_user().role is not Role.READ_ONLY,
             plan_url=url_for(f"console.{kind}_plan", row_id=row_id),
             **activities.choices(session),
-            **(deals.view(session, row) if isinstance(row, Deal) else {}),
+            **(deals.view(session, row) | deal_templates.view(session, row) if isinstance(row, Deal) else {}),
             merges=[] if isinstance(row, Deal) else merging.merges_of(session, row),
         )
 

@@ -13,6 +13,7 @@ from models.call import Call
 from models.company import Company
 from models.contact import Contact
 from models.deal import Deal, DealContact
+from models.deal_template import DealTemplate
 from models.duplicate import DuplicatePair
 from models.lead import Lead
 from models.message import Message
@@ -27,6 +28,7 @@ _HOLDERS = (
     (Lead, "leads"),
     (Deal, "deals"),
     (DealContact, "deals"),
+    (DealTemplate, "deal templates"),
     (Contact, "contacts"),
     (Call, "calls"),
     (Message, "mails"),

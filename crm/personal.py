@@ -32,6 +32,7 @@ BLANK: Mapping[str, Mapping[str, Any]] = {
         "fields": {},
     },
     "deal": {"title": ERASED, "tags": [], "fields": {}, "closing_note": ""},
+    "deal_template": {"name": ERASED, "title": ERASED, "tags": [], "fields": {}},
     "activity": {"subject": ERASED, "place": "", "note": "", "outcome": None, "result": ""},
     "activity_participant": {"name": ERASED, "email": None},
     "attachment": {"name": ERASED, "digest": "", "place": "", "refused": "erased", "left": None},
@@ -76,6 +77,9 @@ KEPT: Mapping[str, frozenset[str]] = {
     "lead": frozenset({"own_status", "closing_reason", "attribution", "campaign"}),
     "deal": frozenset({"number", "currency", "expected_close", "closing_reason"}),
     "deal_contact": frozenset({"role"}),
+    "deal_template": frozenset(
+        {"currency", "lines", "contacts", "recurrence", "zone", "ended_why", "created_by"}
+    ),
     "activity": frozenset({"type", "effect_key", "recurrence", "zone"}),
     "attachment": frozenset({"event_id", "kind"}),
     "call": frozenset(

@@ -22,6 +22,7 @@ from models.attachment import Attachment
 from models.base import Base
 from models.contact import Contact
 from models.contact_point import ContactPoint
+from models.deal_template import DealTemplate
 from models.duplicate import DuplicatePair
 from models.lead import OPEN, Lead, LeadStatus
 from models.recording import Recording, RecordingState
@@ -181,6 +182,9 @@ def _end(session: Session, traces: Traces) -> None:
     open_leads = (Lead.id.in_(leads), Lead.status.in_(OPEN))
     closed = {"status": LeadStatus.JUNK, "own_status": None, "closed_at": now, "closing_reason": "erased"}
     session.execute(update(Lead).where(*open_leads).values(**closed))
+    templates = (DealTemplate.id.in_(traces.rows.get("deal_template", ())), DealTemplate.next_at.is_not(None))
+    over = {"next_at": None, "ended_at": now, "ended_why": "erased"}
+    session.execute(update(DealTemplate).where(*templates).values(**over))
     for kind in ("lead", "contact"):
         ids = traces.rows.get(kind, ())
         pair = or_(DuplicatePair.first_id.in_(ids), DuplicatePair.second_id.in_(ids))

@@ -26,6 +26,7 @@ from models.company import Company
 from models.consent import ConsentGiven
 from models.contact import Contact
 from models.deal import Deal
+from models.deal_template import DealTemplate
 from models.duplicate import DuplicatePair
 from models.inbound import InboundEvent
 from models.lead import Lead
@@ -82,6 +83,7 @@ PLACES: Mapping[str, type[Base]] = {
     "contacts": Contact,
     "companies": Company,
     "deals": Deal,
+    "deal-templates": DealTemplate,
     "activities": Activity,
     "calls": Call,
     "emails": Message,
@@ -123,7 +125,8 @@ class Sight:
     @lru_cache(maxsize=1000)  # noqa: B019  few differ, and they are small
     def criteria(self) -> tuple[Any, ...]:
         """What narrows a statement to what is in sight."""
-        made = [(table, self.owns(table)) for table in _ELEMENTS.values()]
+        owned: tuple[type[Base], ...] = (*_ELEMENTS.values(), DealTemplate)
+        made = [(table, self.owns(table)) for table in owned]
         made += [(table, self._hangs(table, own)) for table, own in _HANGING]
         runs, calls = (_table(t).alias() for t in (Run, Call))
         made.append((StepRow, StepRow.run_id.in_(select(runs.c.id).where(self._hangs(runs, None)))))

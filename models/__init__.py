@@ -14,6 +14,7 @@ from models.consent import ConsentGiven
 from models.contact import Contact
 from models.contact_point import ContactPoint, Person, PointKind
 from models.deal import Deal, DealContact, DealLine, StageStay
+from models.deal_template import DealTemplate
 from models.domain_event import DomainEvent, FeedEnd
 from models.duplicate import DuplicatePair, DuplicateSweep, PairState
 from models.form_print import FormPrint
@@ -71,6 +72,7 @@ __all__ = [
     "Deal",
     "DealContact",
     "DealLine",
+    "DealTemplate",
     "DeliveryState",
     "Direction",
     "DomainEvent",

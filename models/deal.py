@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.base import Base, Key, Word, states
 from models.company import Company
 from models.contact import Contact
+from models.deal_template import DealTemplate
 from models.lead import Lead
 from models.pipeline import Pipeline, Stage, StageGroup
 from models.product import Product
@@ -37,6 +38,12 @@ class Deal(Base):
             postgresql_where=text("waits_since IS NOT NULL"),
             sqlite_where=text("waits_since IS NOT NULL"),
         ),
+        Index(
+            "ix_deal_template_id",
+            "template_id",
+            postgresql_where=text("template_id IS NOT NULL"),
+            sqlite_where=text("template_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -58,6 +65,8 @@ class Deal(Base):
     # Where it came from.
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("lead.id"), index=True)
     source_id: Mapped[int | None] = mapped_column(ForeignKey("source.id"))
+    # By what it comes again: the template made from it, or that made it.
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("deal_template.id"))
     tags: Mapped[list[str]] = mapped_column(default=list)
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(index=True)
@@ -80,6 +89,7 @@ class Deal(Base):
     contact: Mapped[Contact | None] = relationship()
     lead: Mapped[Lead | None] = relationship()
     source: Mapped[Source | None] = relationship()
+    template: Mapped[DealTemplate | None] = relationship()
     contacts: Mapped[list[DealContact]] = relationship(
         order_by="DealContact.position", cascade="all, delete-orphan"
     )

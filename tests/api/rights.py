@@ -51,6 +51,11 @@ write  POST   /contacts/{id}/merge
 all    GET    /contacts/{id}/timeline
 all    GET    /contacts/{id}/trace
 all    GET    /counters
+all    GET    /deal-templates
+write  POST   /deal-templates
+write  DELETE /deal-templates/{id}
+all    GET    /deal-templates/{id}
+write  PATCH  /deal-templates/{id}
 all    GET    /deals
 write  POST   /deals
 write  DELETE /deals/{id}

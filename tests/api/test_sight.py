@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from api.rates import _limiter
 from core import clock, db
 from core.errors import Invalid
 from core.settings import settings
-from crm import activities, companies, contacts, deals, duplicate_pairs, merging, timeline
+from crm import activities, companies, contacts, deal_templates, deals, duplicate_pairs, merging, timeline
 from models.call import Call
 from models.contact import Contact
 from models.message import Direction, Message, MessageState
@@ -31,7 +32,7 @@ OWNERS = ("ana", "bruno", "clara", "nobody")
 SEEN = {"own": {"ana"}, "team": {"ana", "bruno", "nobody"}, "all": set(OWNERS)}
 #: What an element's path is made of.
 KINDS = ("leads", "contacts", "companies", "deals")
-ELSEWHERE = {"activities", "calls", "emails", "runs", "timeline", "merges", "duplicates"}
+ELSEWHERE = {"activities", "deal-templates", "calls", "emails", "runs", "timeline", "merges", "duplicates"}
 #: Routes by number which belong to no element, or of which there is nothing to see here.
 APART = {
     "attachments",
@@ -80,6 +81,9 @@ def things(client: FlaskClient, database: db.Database) -> dict[str, dict[str, in
             )
             company = companies.create(session, name=f"Firm {owner}", actor="t", owner_id=owner_id)
             deal = deals.create(session, title=owner, actor="t", owner_id=owner_id)
+            template = deal_templates.create(
+                session, deal, rule="FREQ=MONTHLY", first_at=clock.now() + timedelta(days=1), actor="t"
+            )
             activity = activities.plan(session, lead, type="task", subject=owner, due_at=NOON, actor="t")
             activity.owner_id = owner_id
             call = Call(
@@ -124,6 +128,7 @@ def things(client: FlaskClient, database: db.Database) -> dict[str, dict[str, in
             found[owner] = {
                 "leads": lead.id, "contacts": contact.id, "companies": company.id, "deals": deal.id, "activities": activity.id,
                 "calls": call.id, "emails": mail.id, "runs": run.id, "timeline": entry.id, "merges": made.id,
+                "deal-templates": template.id,
             }  # fmt: skip
         pair = duplicate_pairs.DuplicatePair
         for owner in OWNERS:

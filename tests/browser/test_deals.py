@@ -89,3 +89,23 @@ def test_the_catalogue_is_looked_through_by_section(service: str, stock: None, v
     page.goto(f"{service}/new-product")
     visit.picture("product-new")
     assert visit.complaints == []
+
+
+def test_a_deal_is_let_come_again(service: str, stock: None, visit: Visit) -> None:
+    page = visit.page
+    visit.sign_in(service)
+    page.goto(f"{service}/deals/1")
+    page.get_by_text("Let it come again").click()
+    visit.picture("deal-again-new")
+    page.get_by_label("How often").select_option(label="Every 3 months")
+    page.get_by_label("Next on").fill("2030-01-31T09:00")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.get_by_text("Next deal:").wait_for()
+    page.get_by_text("Change or end").click()
+    visit.picture("deal-again")
+    page.get_by_role("button", name="Let it rest").click()
+    page.get_by_text("It rests").wait_for()
+    page.get_by_text("Change or end").click()
+    page.get_by_role("button", name="End it").click()
+    page.get_by_text("Let it come again").wait_for()
+    assert visit.complaints == []

@@ -45,6 +45,7 @@ manage GET  data_lead
 all    GET  deal
 write  POST deal_comment
 write  POST deal_plan
+write  POST deal_again
 write  POST deal_create
 write  GET  deal_edit
 write  GET  deal_lines
@@ -52,6 +53,7 @@ write  POST deal_lines_save
 write  POST deal_move
 write  GET  deal_new
 write  POST deal_save
+write  POST deal_template_do
 all    GET  deals
 manage GET  deliveries
 manage POST deliveries_replay
