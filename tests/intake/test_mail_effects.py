@@ -182,7 +182,8 @@ def test_the_token_is_found_wherever_an_honest_program_puts_it() -> None:
     assert leads() == [lead_id]
     with db.reading() as session:  # an address that was not known is told, and not taken for hers
         assert session.scalars(select(ContactPoint.value)).all() == ["maria@client.test"]
-        told = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "email")).all()
+        mails = select(TimelineEntry).where(TimelineEntry.kind == "email").order_by(TimelineEntry.id)
+        told = session.scalars(mails).all()
     assert "office@client.test, an address that was not known" in told[-1].data["joined"]
 
 
