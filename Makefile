@@ -28,7 +28,7 @@ run: $(VENV)/.run ## Start everything on http://127.0.0.1:8000 with the example 
 test: $(VENV)/.dev ## Run the default tests: no server, no browser, no root
 	@$(BIN)/python -m pytest -n 3 -m "not servers and not browser"
 
-# These ask the database nothing of their own: what they try lies before it.
+# What these ask the database, others ask it too: what they try lies before it, on a wire or in a text.
 UNASKED := api/test_fuzz.py api/test_client.py intake/forms/test_services.py intake/forms/test_services_ads.py \
 	intake/forms/test_door_services.py intake/forms/test_matrix.py intake/mailbox/test_tokens.py \
 	intake/mailbox/test_watch.py intake/mailbox/test_watch_hostile.py
