@@ -51,10 +51,12 @@ def test_a_deal_is_seen_changed_and_moved(service: str, stock: None, visit: Visi
     visit.sign_in(service)
     page.goto(f"{service}/deals/1")
     visit.picture("deal")
-    page.get_by_role("link", name="Change", exact=True).first.click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Change", exact=True).first.click()
     visit.picture("deal-change")
     page.goto(f"{service}/deals/1")
-    page.locator("#lines + a").click()
+    with page.expect_navigation():
+        page.locator("#lines + a").click()
     visit.picture("deal-lines")
     page.locator("summary", has_text="Baking tray").click()
     page.locator("summary", has_text="New line").first.click()
@@ -83,6 +85,7 @@ def test_the_catalogue_is_looked_through_by_section(service: str, stock: None, v
     page.goto(f"{service}/products")
     visit.picture("products")
     page.get_by_role("link", name="Rack oven").first.click()
+    page.wait_for_url(f"{service}/products/2")
     visit.picture("product")
     page.goto(f"{service}/product-sections")
     visit.picture("product-sections")

@@ -35,9 +35,10 @@ def test_a_manager_opens_a_report_saves_it_and_has_it_mailed(service: str, visit
     page.keyboard.press("Escape")
     assert menu.get_by_role("link", name="Segments").is_hidden()
     page.get_by_role("link", name="Reports", exact=True).click()
+    page.wait_for_url("**/reports")
     page.get_by_role("link", name="Leads", exact=True).last.click()
     page.wait_for_url("**/reports/leads")
-    assert page.get_by_role("img", name="Leads by source: Leads").is_visible()
+    page.get_by_role("img", name="Leads by source: Leads").wait_for()
     # On a telephone the bar scrolls: the page's own place is in sight, also after the counters have come.
     page.locator('[data-count="overdue"]:not([hidden])').wait_for()
     place = page.locator(".places")
@@ -51,7 +52,8 @@ def test_a_manager_opens_a_report_saves_it_and_has_it_mailed(service: str, visit
         assert width / found[0] == pytest.approx(number / numbers[0], abs=0.02)
     visit.picture("report")
     page.get_by_label("By", exact=True).select_option("day")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
     assert page.get_by_role("img", name="Leads by day: Leads").locator("rect").count() == 30
     page.get_by_label("Name").fill("Every <b>day</b>")
     page.get_by_role("button", name="Save").click()
