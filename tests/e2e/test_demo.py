@@ -29,6 +29,7 @@ def test_the_example_workspace_routes_what_the_demonstration_sends() -> None:
 
 
 def test_without_a_service_the_demonstration_says_so() -> None:
-    with Service(EXAMPLE.read_text()) as service:
-        service.stop()
-        assert "is 'portaria up' running?" in service.run("demo", status=1)
+    service = Service(EXAMPLE.read_text())
+    service.run("db", "upgrade")
+    service.run("apply", str(service.folder / "workspace.yaml"))
+    assert "is 'portaria up' running?" in service.run("demo", status=1)

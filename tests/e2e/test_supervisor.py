@@ -30,6 +30,12 @@ def group(pid: int) -> list[str]:
     ]
 
 
+def greeted(service: Service) -> None:
+    """Waits until it has said where it is."""
+    ready = f"Portaria is ready: {service.url}"
+    wait_for(lambda: ready in service.log(), 10, f"no greeting: {service.log()[-2000:]}")
+
+
 def test_ctrl_c_stops_everything_and_leaves_nothing() -> None:
     with Service(FORM) as service:
         assert service.process is not None
@@ -46,33 +52,11 @@ def test_ctrl_c_stops_everything_and_leaves_nothing() -> None:
         assert "warning" not in service.log().lower()
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
-    with Service(FORM) as service:
-        other = {**service.environment, "PORTARIA_DATA_DIR": str(service.folder / "other")}
-        done = subprocess.run(
-            [PORTARIA, "up"], env=other, cwd=service.folder, capture_output=True, text=True, timeout=30
-        )
-        assert done.returncode == 1
-        assert done.stderr.strip().splitlines() == [
-            f"portaria: port {service.port} is taken by another program: end it, or set PORT to a free one"
-        ]
-        assert service.get("/readyz").status == 200
-
-
-def test_it_greets_at_whatever_address_it_listens_on() -> None:
+def test_it_says_where_it_is_and_how_to_sign_in_and_what_was_kept_is_there_again() -> None:
     service = Service(FORM, PORTARIA_HOST="127.0.0.2", PORTARIA_PUBLIC_URL="")
     service.url = f"http://127.0.0.2:{service.port}"
     with service:
-        wait_for(
-            lambda: f"Portaria is ready: {service.url}" in service.log(),
-            10,
-            f"no greeting: {service.log()[-2000:]}",
-        )
-
-
-def test_it_says_where_it_is_and_how_to_sign_in_and_what_was_kept_is_there_again() -> None:
-    with Service(FORM) as service:
-        assert f"Portaria is ready: {service.url}" in service.log()
+        greeted(service)
         link = service.log().split("hours): ", 1)[1].split()[0]
         page = service.get(link.removeprefix(service.url))
         assert page.status == 200
@@ -82,21 +66,6 @@ def test_it_says_where_it_is_and_how_to_sign_in_and_what_was_kept_is_there_again
         service.stop()
         service.start()
         assert [lead["email"] for lead in service.all("/leads")] == ["a@client.test"]
-
-
-def test_a_second_one_on_the_same_data_is_refused() -> None:
-    with Service(FORM) as service:
-        done = subprocess.run(
-            [PORTARIA, "up"],
-            env=service.environment,
-            cwd=service.folder,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert done.returncode == 1
-        assert "another 'portaria up' runs on" in done.stderr
-        assert service.get("/readyz").status == 200
 
 
 def test_forms_are_taken_while_the_broker_is_down_and_processed_when_it_is_back() -> None:
@@ -114,8 +83,28 @@ def test_forms_are_taken_while_the_broker_is_down_and_processed_when_it_is_back(
     broker.stop()
 
 
-def test_an_applied_change_is_in_force_when_the_command_returns() -> None:
+def test_another_one_is_refused_in_one_line_and_an_applied_change_is_in_force_at_once() -> None:
     with Service(FORM) as service:
+        greeted(service)
+        data = service.environment["PORTARIA_DATA_DIR"]
+        for folder, said in (
+            (data, f"another 'portaria up' runs on {data}"),
+            (
+                f"{data}-other",
+                f"port {service.port} is taken by another program: end it, or set PORT to a free one",
+            ),
+        ):
+            done = subprocess.run(
+                [PORTARIA, "up"],
+                env={**service.environment, "PORTARIA_DATA_DIR": folder},
+                cwd=service.folder,
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            assert done.returncode == 1
+            assert done.stderr.strip().splitlines() == [f"portaria: {said}"]
+        assert service.get("/readyz").status == 200
         file = service.folder / "workspace.yaml"
         file.write_text(
             FORM.replace("{key: contact}", "{key: contact, allowed_origins: [https://a.test]}, {key: new}")
