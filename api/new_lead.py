@@ -132,4 +132,4 @@ def _take_in(session: Session, event: InboundEvent, asked: NewLead, source: Sour
     if here.mode == "simple":
         engine.react(session, conversion.straight(session, taken.lead), workspace=here, event_id=event.id)
     event.attempts = 1
-    journal.close(session, event, EventState.PROCESSED, lead_id=taken.lead.id)
+    journal.close(event, EventState.PROCESSED, lead_id=taken.lead.id)

@@ -1,21 +1,24 @@
-"""Rows that are only ever added: written past the unit of work, on PostgreSQL all in one statement.
+"""Rows that are only ever added, and few columns of others that change: written past the unit of work, on
+PostgreSQL all in one statement.
 
 The unit of work costs more for such a row than the database does, and an enquiry has a dozen of them.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Table, event, insert, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, UOWTransaction
 
+from core import amended, recordset
+from core.amended import Amendment, Change
 from core.rows import plan_of
+
+#: How many statements, each for other tables and columns, are kept ready.
+_MOST_KEPT = 500
 
 
 class Appended:
@@ -30,67 +33,76 @@ class Appended:
 def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
     if session.in_nested_transaction():
         return
+    added = _added(session)
+    if not added:
+        return
+    tables = {
+        plan_of(kind).table: [plan_of(kind).all_values(row) for row in rows] for kind, rows in added.items()
+    }
+    amendments = amended.found(session)
+    numbers = _append(session.connection(), tables, amendments)
+    for rows, ids in zip(added.values(), numbers, strict=True):
+        for row, given in zip(rows, ids, strict=True):
+            session.expunge(row)
+            plan_of(type(row)).written(session, row, given)
+    amended.written(session, amendments)
+
+
+def _added(session: Session) -> dict[type[Any], list[Any]]:
     found: dict[type[Any], list[Any]] = {}
     for row in session.new:
         if isinstance(row, Appended):
             held, plan = vars(row), plan_of(type(row))
             if held.get(plan.number_key) is None and all(held.get(key) is not None for key in plan.needed):
                 found.setdefault(type(row), []).append(row)
-    if not found:
-        return
-    tables = {
-        plan_of(kind).table: [plan_of(kind).all_values(row) for row in rows] for kind, rows in found.items()
-    }
-    for rows, ids in zip(found.values(), append(session.connection(), tables), strict=True):
-        for row, given in zip(rows, ids, strict=True):
-            session.expunge(row)
-            plan_of(type(row)).written(session, row, given)
+    return found
 
 
-Rows = Sequence[Mapping[str, Any]]
+_Rows = Sequence[Mapping[str, Any]]
 
 
-def append(connection: Connection, tables: Mapping[Table, Rows]) -> list[list[int]]:
-    """Inserts rows, which of one table all have the same columns; answers with each table's numbers."""
+def _append(
+    connection: Connection, tables: Mapping[Table, _Rows], amendments: Sequence[Amendment]
+) -> list[list[int]]:
+    """Inserts rows, which of one table all have the same columns, and amends others; answers with the numbers
+    of each table's new rows."""
     if connection.dialect.name != "postgresql":
+        amended.one_by_one(connection, amendments)
         return [_one_after_another(connection, table, rows) for table, rows in tables.items()]
-    # Each table's rows as one value, so that the statement is the same for any number of them.
-    written = {table.name: json.dumps(rows, default=_plain) for table, rows in tables.items()}
-    wanted = tuple((table, tuple(rows[0])) for table, rows in tables.items())
-    numbers: dict[str, list[int]] = {table.name: [] for table in tables}
-    for name, number in connection.execute(_of_json(wanted), written):
+    given = {table.name: recordset.told(rows) for table, rows in tables.items()}
+    given |= {f"change_{n}": recordset.told(each.values) for n, each in enumerate(amendments)}
+    statement = _statement(
+        tuple((table, tuple(rows[0])) for table, rows in tables.items()), tuple(a.change for a in amendments)
+    )
+    numbers: dict[str, list[int]] = {name: [] for name in given}
+    for name, number in connection.execute(statement, given):
         numbers[name].append(number)
+    for n, each in enumerate(amendments):
+        each.check(numbers.pop(f"change_{n}")[0])
     return [sorted(found) for found in numbers.values()]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is nothing that JSON knows")
-
-
-@cache
-def _of_json(wanted: tuple[tuple[Table, tuple[str, ...]], ...]) -> Executable:
-    written = ", ".join(f"{table.name}_made AS ({_insertion(table, names)})" for table, names in wanted)
-    numbers = " UNION ALL ".join(f"SELECT '{t.name}', number FROM {t.name}_made" for t, _ in wanted)  # noqa: S608  the same
-    return text(f"WITH {written} {numbers}")
+@lru_cache(_MOST_KEPT)
+def _statement(added: tuple[tuple[Table, tuple[str, ...]], ...], changes: tuple[Change, ...]) -> Executable:
+    parts = [f"{table.name}_made AS ({_insertion(table, names)})" for table, names in added]
+    answers = [f"SELECT '{t.name}', number FROM {t.name}_made" for t, _ in added]  # noqa: S608  our own names
+    for n, change in enumerate(changes):
+        parts.append(f"changed_{n} AS ({change.statement(f'change_{n}')})")
+        answers.append(f"SELECT 'change_{n}', count(*) FROM changed_{n}")  # noqa: S608  the same
+    return text(f"WITH {', '.join(parts)} {' UNION ALL '.join(answers)}")
 
 
 def _insertion(table: Table, columns: tuple[str, ...]) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     names = ", ".join(f'"{name}"' for name in columns)
-    typed = ", ".join(f'"{name}" {table.c[name].type.compile(dialect)}' for name in columns)
     (number,) = table.primary_key
     return (
         f"INSERT INTO {table.name} ({names}) SELECT {names}"  # noqa: S608  names of our own
-        f" FROM jsonb_to_recordset(CAST(:{table.name} AS jsonb)) AS given ({typed})"
+        f" FROM {recordset.read(table.name, {name: table.c[name].type for name in columns})}"
         f" RETURNING {number.name} AS number"
     )
 
 
-def _one_after_another(connection: Connection, table: Table, rows: Rows) -> list[int]:
+def _one_after_another(connection: Connection, table: Table, rows: _Rows) -> list[int]:
     # SQLite gives each row the number after the largest, and nobody else writes meanwhile.
     connection.execute(insert(table), rows)
     last: int = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()

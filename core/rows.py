@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Column, Insert, Table, Update, bindparam, func, insert, inspect, select, update
 from sqlalchemy.orm import Mapper, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 R = TypeVar("R")
 
@@ -95,6 +96,21 @@ def flush_any(session: Session, *classes: type[Any]) -> None:
     held = (session.new, session.dirty, session.deleted)
     if any(isinstance(row, classes) for rows in held for row in rows):
         session.flush()
+
+
+def as_read(session: Session, kind: type[R], values: Mapping[str, Any]) -> R:
+    """A row of which the database was asked past the session, with all its columns, as one that it has
+    read."""
+    key = tuple(values[column.name] for column in cast("Mapper[R]", inspect(kind)).primary_key)
+    held = session.identity_map.get(identity_key(kind, key))
+    if held is None:
+        row = kind(**values)
+        make_transient_to_detached(row)
+        session.add(row)
+        return row
+    for name, value in values.items():
+        set_committed_value(held, name, value)
+    return held
 
 
 def insert_alone(session: Session, row: R) -> R:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.rows import insert_alone
-from crm import invitations, series
+from crm import invitations, newborn, series
 from crm.activity_parts import Details, set_participants, set_reminders, tell
 from crm.element import Element, element_of, place_of
 from crm.happening import Happening, about
@@ -63,6 +63,7 @@ def plan(
             # What was named itself stands before what lies around another.
             own = column == _column_of(one)
             setattr(activity, column, value if own else getattr(activity, column) or value)
+    newborn.laden(session, activity.lead_id)
     activity.invites = details.invites
     set_participants(activity, details.participants)
     set_reminders(activity, details.reminders)

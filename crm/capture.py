@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.rows import insert_alone
-from crm import found, leads, merging, timeline, workspace
+from crm import found, leads, merging, newborn, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
 from crm.identity import Identity, identify
@@ -152,7 +152,9 @@ def _new(
         last_inbound_at=submission.occurred_at,
     )
     found.fill(lead, submission.found)
-    return insert_alone(session, lead)
+    insert_alone(session, lead)
+    newborn.born(session, lead)
+    return lead
 
 
 def _open_deal(session: Session, person_id: int) -> Deal | None:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from crm import newborn
 from models.base import Base, Exact, Moment
 
 #: Columns that refer without a foreign key: the journal may outlive what became of it.
@@ -58,6 +59,8 @@ def carry(session: Session, table: str, old: int, new: int) -> list[dict[str, An
 
     A row whose like `new` has already (a contact of the same deal) is taken away, and kept in the answer.
     """
+    if table == "lead":
+        newborn.laden(session, new)
     return [told for column in references(table) if (told := _carry(session, column, old, new)) is not None]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Invalid
 from core.rows import flush_any
-from crm import catalogue, fields, timeline
+from crm import catalogue, fields, newborn, timeline
 from crm.contact_points import email_point, phone_point
 from crm.happening import Happening
 from models.activity import Activity, ActivityState
@@ -67,6 +67,8 @@ def assign(session: Session, lead: Lead, owner: User, *, actor: str, why: str) -
 
 
 def _give_activities(session: Session, lead: Lead, before: User | None, owner: User) -> None:
+    if newborn.is_bare(session, lead):
+        return
     given = {"lead": lead.id, "to": owner.id}
     if before is not None:
         given["before"] = before.id

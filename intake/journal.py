@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Row,
+    Select,
     Table,
     and_,
     bindparam,
@@ -20,11 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, aliased, undefer
 
 from core import clock, queue
 from core.ids import new_id
-from core.rows import update_alone
 from intake import statements
 from intake.delivery import RELEASED, Delivery
 from intake.errand import TRIES
@@ -141,16 +140,53 @@ class Claim:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claimed event with its body, and the `rows` that are read for every one: itself, its source, the
+    workspace, and which rules are in force. None of them is in a session yet."""
+
+    held: Claim
+    event: InboundEvent
+    rows: tuple[object, ...]
+
+
 def claim(connection: Connection, event_id: str) -> Claim | None:
     """Takes the event for `LEASE`; None where it is done, waits for its time, or is in work elsewhere.
 
     The attempt is counted before it is made, so that one which takes its process down is counted too. Its
     commit is not waited for on the disk: a crash that forgets it lets the event be claimed again.
     """
-    now = clock.now()
     statement = _CLAIM_LIGHTLY if connection.dialect.name == "postgresql" else _CLAIM
-    attempt = connection.scalar(statement, {"this": event_id, "now": now, "until": now + LEASE})
+    attempt = connection.scalar(statement.returning(_TABLE.c.attempts), _claim_of(event_id))
     return Claim(event_id, attempt) if attempt is not None else None
+
+
+def take(connection: Connection, event_id: str) -> Taken | None:
+    """Claims the event as `claim` does, and reads it with what is read for every one."""
+    if connection.dialect.name == "postgresql":
+        return _read(connection, _TAKE, _claim_of(event_id))
+    held = claim(connection, event_id)
+    return take_again(connection, held) if held is not None else None
+
+
+def take_again(connection: Connection, held: Claim) -> Taken | None:
+    """Reads an event anew that is claimed; None where the claim was lost to another worker meanwhile."""
+    return _read(connection, _TAKE_AGAIN, {"this": held.event_id, "attempt": held.attempt})
+
+
+def _claim_of(event_id: str) -> dict[str, object]:
+    now = clock.now()
+    return {"this": event_id, "now": now, "until": now + LEASE}
+
+
+def _read(connection: Connection, statement: Select[Any], given: Mapping[str, object]) -> Taken | None:
+    with Session(connection, expire_on_commit=False) as reader:
+        row = reader.execute(statement, given).one_or_none()
+        reader.expunge_all()
+    if row is None:
+        return None
+    event = row[0]
+    return Taken(Claim(event.id, event.attempts), event, tuple(one for one in row if one is not None))
 
 
 def waiting(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
@@ -168,7 +204,6 @@ _CLAIM = (
     update(_TABLE)
     .where(_TABLE.c.id == bindparam("this"), waiting(bindparam("now", type_=_TABLE.c.retry_at.type)))
     .values(attempts=_TABLE.c.attempts + 1, lease_until=bindparam("until", type_=_TABLE.c.lease_until.type))
-    .returning(_TABLE.c.attempts)
 )
 _CLAIM_LIGHTLY = _CLAIM.where(func.set_config("synchronous_commit", "off", True) == "off")
 _CLAIMED = (
@@ -179,18 +214,22 @@ _CLAIMED = (
         InboundEvent.attempts == bindparam("attempt"),
     )
     .options(undefer(InboundEvent.body))
-    .with_for_update()
 )
 
 
-_TAKEN_UP = (
-    _CLAIMED.add_columns(Source, WorkspaceRow, RulesetVersion)
-    .join(Source, Source.id == InboundEvent.source_id)
-    .outerjoin(WorkspaceRow, WorkspaceRow.id == 1)
-    .outerjoin(RulesetVersion, RulesetVersion.id == WorkspaceRow.ruleset_version_id)
-    .options(WHICH)
-    .with_for_update(of=InboundEvent)
-)
+def _with_surroundings(chosen: Select[Any], event: type[InboundEvent]) -> Select[Any]:
+    return (
+        chosen.add_columns(Source, WorkspaceRow, RulesetVersion)
+        .join(Source, Source.id == event.source_id)
+        .outerjoin(WorkspaceRow, WorkspaceRow.id == 1)
+        .outerjoin(RulesetVersion, RulesetVersion.id == WorkspaceRow.ruleset_version_id)
+        .options(WHICH, undefer(event.body))
+    )
+
+
+_TAKEN = aliased(InboundEvent, _CLAIM_LIGHTLY.returning(_TABLE).cte("taken"))
+_TAKE = _with_surroundings(select(_TAKEN), _TAKEN)
+_TAKE_AGAIN = _with_surroundings(_CLAIMED, InboundEvent)
 
 
 def longest_wait(session: Session) -> timedelta:
@@ -202,17 +241,11 @@ def longest_wait(session: Session) -> timedelta:
 
 def claimed(session: Session, held: Claim) -> InboundEvent | None:
     """The event with its body, locked; None where the claim was lost to another worker meanwhile."""
-    return session.scalars(_CLAIMED, {"this": held.event_id, "attempt": held.attempt}).one_or_none()
-
-
-def taken_up(session: Session, held: Claim) -> Row[InboundEvent, Source, WorkspaceRow, RulesetVersion] | None:
-    """The event as `claimed` gives it, with what is read for every one: as long as the caller holds these
-    rows, the session does not ask for them again."""
-    return session.execute(_TAKEN_UP, {"this": held.event_id, "attempt": held.attempt}).one_or_none()
+    given = {"this": held.event_id, "attempt": held.attempt}
+    return session.scalars(_CLAIMED.with_for_update(), given).one_or_none()
 
 
 def close(
-    session: Session,
     event: InboundEvent,
     state: EventState,
     *,
@@ -220,8 +253,9 @@ def close(
     lead_id: int | None = None,
 ) -> None:
     """Gives the event its final state, and the lead that came of it."""
-    ended = {"state": state, "error": error, "lease_until": None, "processed_at": clock.now()}
-    update_alone(session, event, {**ended, "lead_id": lead_id or event.lead_id})
+    event.state, event.error = state, error
+    event.lease_until, event.processed_at = None, clock.now()
+    event.lead_id = lead_id or event.lead_id
 
 
 def postpone(event: InboundEvent, *, error: str) -> None:
@@ -264,7 +298,7 @@ def refill(session: Session, event: InboundEvent, body: bytes, key: str) -> bool
         )
     )
     if other is not None:
-        close(session, event, EventState.IGNORED, error=f"it came in as event {other}")
+        close(event, EventState.IGNORED, error=f"it came in as event {other}")
         return False
     event.body, event.dedupe_key = body, key
     learn(event, {"fetch_error": None})

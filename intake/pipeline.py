@@ -91,7 +91,7 @@ def process(session: Session, event: InboundEvent, *, careful: bool = True) -> N
             lead = _enquiry(passage, found, released=bool(delivery.facts.get(RELEASED)))
         lead_id = merging.standing(session, lead).id if lead else None
         del row
-    journal.close(session, event, EventState.PROCESSED, lead_id=lead_id)
+    journal.close(event, EventState.PROCESSED, lead_id=lead_id)
 
 
 def _understood(

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.amended import Amended
 from models.base import Base, Key, UuidText, Word, states
 
 
@@ -22,10 +23,12 @@ class EventState(StrEnum):
     QUARANTINED = "quarantined"  # by the door or the worker: probably no enquiry
 
 
-class InboundEvent(Base):
+class InboundEvent(Amended, Base):
     """One delivery. Written by the door, moved on by the worker, deleted only by retention."""
 
     __tablename__ = "inbound_events"
+    # Each claim counts one attempt: whoever has lost theirs to another worker does not end it.
+    __stands__ = ("attempts", "state")
     __table_args__ = (
         UniqueConstraint("source_id", "dedupe_key"),
         Index(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from core.amended import Amended
 from models.base import Base, Key, Word, states
 from models.sla import SlaClock
 from models.source import Channel, Source
@@ -48,7 +49,7 @@ def campaign_of(attribution: Mapping[str, Any]) -> str | None:
     return str(attribution.get("utm_campaign") or "")[:_LONGEST_CAMPAIGN] or None
 
 
-class Lead(Base):
+class Lead(Amended, Base):
     """One row a lead; made by crm.capture, never deleted by the service."""
 
     __tablename__ = "lead"

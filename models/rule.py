@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from core.amended import Amended
 from core.appended import Appended
 from models.base import Base, Key, UuidText, Word, states
 from models.contact import Contact
@@ -179,7 +180,7 @@ class CronRule(Base):
     last_lead_id: Mapped[int | None] = mapped_column(Key)
 
 
-class Rotation(Base):
+class Rotation(Amended, Base):
     """Whose turn it is. Its row is locked while a lead is given out, which keeps the shares exact."""
 
     __tablename__ = "rotation"

@@ -45,33 +45,31 @@ _STATES: dict[type[Exception], EventState] = {
 def process_event(event_id: str) -> None:
     """Claims an event, and takes it through the house in one transaction."""
     with db.single() as connection:
-        held = journal.claim(connection, event_id)
-    if held is None:
-        return
-    _process(held)
+        taken = journal.take(connection, event_id)
+    while taken is not None:
+        taken = _process(taken)
 
 
-def _process(held: journal.Claim) -> None:
+def _process(taken: journal.Taken) -> journal.Taken | None:
+    """Answers with the event anew where an errand was run for it and it can go on."""
+    held, event = taken.held, taken.event
     try:
         with db.unit_of_work() as session:
-            found = journal.taken_up(session, held)
-            if found is None:
-                return
-            event = found[0]
+            session.add_all(taken.rows)
             if held.attempt > journal.MOST_ATTEMPTS:
-                journal.close(
-                    session, event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times"
-                )
+                journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
             else:
                 pipeline.process(session, event, careful=held.attempt > 1)
         pipeline.count(event)
     except Needed as needed:
         if _run_errand(held, needed.errand):
-            _process(held)
+            with db.single() as connection:
+                return journal.take_again(connection, held)
     except Unavailable:
         raise  # nothing was written; the lease runs out and the sweep rings again
     except Exception as error:  # noqa: BLE001  kept with the event, which stays visible and replayable
         _set_aside(held, error)
+    return None
 
 
 def _run_errand(held: journal.Claim, errand: Errand) -> bool:
@@ -116,7 +114,7 @@ def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
             journal.learn(event, errands.given_up(errand, words[:200]))
             return True
         else:
-            journal.close(session, event, EventState.FAILED, error=words[:2000])
+            journal.close(event, EventState.FAILED, error=words[:2000])
             pipeline.count(event)
     return False
 
@@ -136,7 +134,7 @@ def _set_aside(held: journal.Claim, error: Exception) -> None:
         else:
             if isinstance(error, Quarantined) and isinstance(error.submission, Submission):
                 journal.learn(event, {held_facts.HELD: held_facts.told(error.submission)})
-            journal.close(session, event, state, error=words[:2000])
+            journal.close(event, state, error=words[:2000])
             pipeline.count(event)
 
 

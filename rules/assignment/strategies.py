@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.errors import Invalid
-from core.rows import flush_any
+from core.rows import as_read, flush_any
 from crm.workspace import WorkspaceSettings
 from models.rule import Rotation
 from models.user import User
@@ -29,11 +29,6 @@ from rules.assignment.wish import Wish
 _TURNS = cast(Table, Rotation.__table__)
 # On the connection: it is on every enquiry's way.
 _HELD = select(_TURNS).where(_TURNS.c.key == bindparam("this")).with_for_update()
-_MOVED = (
-    update(_TURNS)
-    .where(_TURNS.c.key == bindparam("this"))
-    .values(last_user_id=bindparam("last"), credits=bindparam("owed"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +128,7 @@ def _team(session: Session, wish: Wish, here: WorkspaceSettings) -> Choice:
         skill=wish.skill,
         load=wish.load if wish.by == "least_loaded" else None,
     )
-    before = turn.last_user_id, turn.credits
-    choice = next_of(wish, turn, members)
-    if (turn.last_user_id, turn.credits) != before:
-        moved = {"this": turn.key, "last": turn.last_user_id, "owed": turn.credits}
-        session.connection().execute(_MOVED, moved)
-    return choice
+    return next_of(wish, turn, members)
 
 
 def next_of(wish: Wish, turn: Rotation, members: Sequence[Candidate]) -> Choice:
@@ -214,7 +204,7 @@ def _is(why_not: str) -> str:
 
 
 def _turn(session: Session, key: str) -> Rotation:
-    """Whose turn it is, locked; the row stays outside the session."""
+    """Whose turn it is, locked."""
     flush_any(session, Rotation)
     connection = session.connection()
     found = connection.execute(_HELD, {"this": key}).one_or_none()
@@ -224,4 +214,4 @@ def _turn(session: Session, key: str) -> Rotation:
             dialect.insert(_TURNS).values(key=key, last_user_id=None, credits={}).on_conflict_do_nothing()
         )
         found = connection.execute(_HELD, {"this": key}).one()
-    return Rotation(key=found.key, last_user_id=found.last_user_id, credits=found.credits)
+    return as_read(session, Rotation, found._asdict())

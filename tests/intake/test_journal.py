@@ -141,7 +141,7 @@ def test_an_event_is_claimed_by_one_and_taken_over_after_the_lease(
             assert journal.claimed(session, first) is None  # a worker that was frozen has lost its right
             event = journal.claimed(session, second)
             assert event is not None
-            journal.close(session, event, EventState.PROCESSED)
+            journal.close(event, EventState.PROCESSED)
     with database.unit_of_work() as session:
         assert journal.claim(session.connection(), event_id) is None
 

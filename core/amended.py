@@ -1,0 +1,183 @@
+"""Rows that are changed in a few columns: found here, so that they are written with those that are added.
+
+The unit of work asks the database once for each table that was changed, and waits each time: an enquiry
+changes three, and adds rows to four others. See core.appended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, cast
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    String,
+    Table,
+    TypeDecorator,
+    Update,
+    Uuid,
+    bindparam,
+    inspect,
+    update,
+)
+from sqlalchemy.orm import (
+    Mapper,
+    RelationshipDirection,
+    Session,
+    make_transient,
+    make_transient_to_detached,
+)
+from sqlalchemy.orm.exc import StaleDataError
+
+from core import recordset
+
+#: More rows than this are left to the unit of work: each makes the statement longer.
+_MOST = 8
+
+
+class Amended:
+    """Marks a mapped class whose changed rows are written so wherever others are appended.
+
+    `__stands__` names columns that nobody else may have changed since they were read: else the flush fails,
+    as it does for a row that is gone. They are never without a value.
+    """
+
+    __stands__: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Which columns of which table are changed, and which, its key first, must be what they were."""
+
+    table: Table
+    columns: tuple[str, ...]
+    stands: tuple[str, ...]
+
+    def statement(self, parameter: str) -> str:
+        """For PostgreSQL, with the values as JSON in this parameter."""
+        types = {name: self.table.c[name].type for name in self.columns}
+        types |= {f"={name}": self.table.c[name].type for name in self.stands}
+        given = recordset.read_one(parameter, types)
+        setting = ", ".join(f'"{name}" = given."{name}"' for name in self.columns)
+        where = " AND ".join(f'{self.table.name}."{name}" = given."={name}"' for name in self.stands)
+        return (
+            f"UPDATE {self.table.name} SET {setting}"  # noqa: S608  names of our own
+            f" FROM {given} WHERE {where} RETURNING 1"
+        )
+
+    def update(self) -> Update:
+        """For other databases, with the values as parameters."""
+        where = [self.table.c[name] == bindparam(f"={name}") for name in self.stands]
+        return update(self.table).where(*where).values({name: bindparam(name) for name in self.columns})
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """One row and its change: its new values, and behind `=` those that must stand."""
+
+    row: Any
+    change: Change
+    values: Mapping[str, Any]
+
+    def check(self, written: int) -> None:
+        """Raises StaleDataError where it was not written."""
+        if not written:
+            raise StaleDataError(f"a row of {self.change.table.name} is gone, or not what was read")
+
+
+def found(session: Session) -> list[Amendment]:
+    """What is written so of the rows that the session has changed: nothing where they are many.
+
+    A row of which more than plain columns has changed is left to the unit of work.
+    """
+    rows = [row for row in session.dirty if isinstance(row, Amended)]
+    return [made for row in rows if (made := _amendment(row)) is not None] if len(rows) <= _MOST else []
+
+
+def _amendment(row: Amended) -> Amendment | None:
+    plan = _plan(cast(Any, type(row)))
+    changed = _changed(row, plan)
+    if not changed:
+        return None
+    held, was = vars(row), inspect(row).committed_state
+    standing = {f"={name}": was.get(key, held.get(key)) for name, key in plan.stands.items()}
+    change = Change(plan.table, tuple(sorted(changed)), tuple(plan.stands))
+    return Amendment(row, change, {**changed, **standing})
+
+
+def one_by_one(connection: Connection, amendments: Sequence[Amendment]) -> None:
+    """Writes each by itself."""
+    for each in amendments:
+        each.check(connection.execute(each.change.update(), each.values).rowcount)
+
+
+def written(session: Session, amendments: Sequence[Amendment]) -> None:
+    """The session takes the rows for ones that it has read."""
+    for each in amendments:
+        session.expunge(each.row)
+        make_transient(each.row)
+        make_transient_to_detached(each.row)
+        session.add(each.row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Of a mapped class: by column what must stand, by attribute the columns that JSON can carry, and by
+    relation the attribute that names the row at its other end, and that row's own."""
+
+    table: Table
+    stands: Mapping[str, str]
+    columns: Mapping[str, str]
+    owners: Mapping[str, tuple[str, str]]
+
+
+def _changed(row: Any, plan: _Plan) -> dict[str, Any] | None:
+    """By column what the row has that it did not have when it was read; None where there is more to it."""
+    held, changed = vars(row), {}
+    for key, before in inspect(row).committed_state.items():
+        if key in plan.columns:
+            if held[key] != before:
+                changed[plan.columns[key]] = held[key]
+        elif key in plan.owners:
+            named, number = plan.owners[key]
+            other = held.get(key)
+            if held.get(named) != (None if other is None else vars(other).get(number, other)):
+                return None  # who it is about has no number yet, or was not told to the column
+        else:
+            return None
+    return changed
+
+
+@cache
+def _plan(kind: type[Amended]) -> _Plan:
+    mapper = cast("Mapper[Any]", inspect(kind))
+    (key,) = mapper.primary_key
+    keys = {cast("Column[Any]", a.columns[0]): a.key for a in mapper.column_attrs}
+    table = cast(Table, mapper.local_table)
+    return _Plan(
+        table,
+        {name: keys[table.c[name]] for name in (key.name, *kind.__stands__)},
+        {name: column.name for column, name in keys.items() if _is_plain(column)},
+        dict(_owners(mapper)),
+    )
+
+
+def _owners(mapper: Mapper[Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for relation in mapper.relationships:
+        if relation.direction is RelationshipDirection.MANYTOONE and len(relation.local_remote_pairs) == 1:
+            ((local, remote),) = relation.local_remote_pairs
+            named = mapper.get_property_by_column(cast("Column[Any]", local))
+            number = relation.mapper.get_property_by_column(cast("Column[Any]", remote))
+            yield relation.key, (named.key, number.key)
+
+
+def _is_plain(column: Column[Any]) -> bool:
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    return not column.primary_key and isinstance(kind, Integer | String | Boolean | DateTime | JSON | Uuid)
