@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.rows import insert_alone
-from crm import found, leads, merging, newborn, timeline, workspace
+from crm import first_sight, found, leads, merging, newborn, timeline, workspace
 from crm.contact_points import Point, email_address, email_point, phone_number, phone_point
 from crm.happening import Happening
 from crm.identity import Identity, identify
@@ -56,9 +56,11 @@ def capture(
     emails = [a for a in map(email_address, submission.emails) if a]
     phones = [n for n in (phone_number(raw, country) for raw in submission.phones) if n]
     points: list[Point] = [*map(email_point, emails), *map(phone_point, phones)]
-    who = identify(session, points)
-    present = _united(session, who, why=f"{_named(points)} belong together")
     email, phone = next(iter(emails), None), next(iter(phones), None)
+    fresh = _new(submission, source, email, phone)
+    met = not first_sight.make(session, points, fresh)
+    who = identify(session, points) if met else Identity(fresh.person_id, known=False)
+    present = _united(session, who, why=f"{_named(points)} belong together")
     deal = None if present or not who.known else _open_deal(session, who.person_id)
     if deal is not None and deal.lead is not None:
         present = [deal.lead]
@@ -68,7 +70,11 @@ def capture(
         lead, created = present[-1], False
         _fill(lead, submission, email, phone)
     else:
-        lead, created = _new(session, submission, source, who.person_id, email, phone), True
+        lead, created = fresh, True
+        if met:
+            lead.person_id = who.person_id
+            insert_alone(session, lead)
+        newborn.born(session, lead)
         if who.known and (contact := _contact(session, who.person_id)) is not None:
             lead.contact_id, lead.company_id = contact.id, contact.company_id
     entry = timeline.record(
@@ -121,14 +127,8 @@ def _leads_in(carried: Mapping[str, Any]) -> set[int]:
     return {row[0] for row in carried["rows"]} if carried["table"] == "lead" else set()
 
 
-def _new(
-    session: Session,
-    submission: Submission,
-    source: Source,
-    person_id: int,
-    email: str | None,
-    phone: str | None,
-) -> Lead:
+def _new(submission: Submission, source: Source, email: str | None, phone: str | None) -> Lead:
+    """The lead that the submission would become; written by the caller."""
     now = clock.now()
     name = submission.name.strip()
     lead = Lead(
@@ -137,7 +137,6 @@ def _new(
         channel=submission.channel,
         source_id=source.id,
         source=source,
-        person_id=person_id,
         name=name,
         email=email,
         phone=phone,
@@ -152,8 +151,6 @@ def _new(
         last_inbound_at=submission.occurred_at,
     )
     found.fill(lead, submission.found)
-    insert_alone(session, lead)
-    newborn.born(session, lead)
     return lead
 
 

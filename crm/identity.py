@@ -8,23 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import (
-    Executable,
-    Table,
-    Text,
-    bindparam,
-    delete,
-    func,
-    insert,
-    literal_column,
-    select,
-    text,
-    true,
-    tuple_,
-)
+from sqlalchemy import Table, Text, bindparam, func, insert, literal_column, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -39,7 +25,6 @@ _POINTS = cast(Table, ContactPoint.__table__)
 # Core, not ORM: these are on every enquiry's way.
 _INSERT_PERSON = insert(cast(Table, Person.__table__)).returning(Person.__table__.c.id)
 _INSERT_POINTS = insert(_POINTS)
-_DELETE_POINTS = delete(_POINTS).where(_POINTS.c.person_id == bindparam("made"))
 # In the order of the array: a plain scan of it, row by row.
 _LOCK = select(
     func.pg_advisory_xact_lock(
@@ -48,8 +33,6 @@ _LOCK = select(
         )
     )
 )
-#: With more points than this nobody is made at first sight: each makes the statement longer.
-_MOST_AT_ONCE = 6
 _MADE = _INSERT_PERSON.cte("made")
 _GIVEN = (
     func.unnest(bindparam("kinds", type_=ARRAY(Text)), bindparam("texts", type_=ARRAY(Text)))
@@ -92,9 +75,6 @@ def identify(session: Session, points: Sequence[Point]) -> Identity:
     arrives twice at the same moment is found by the second.
     """
     points = sorted(set(points))
-    made = _new_at_first_sight(session, points)
-    if made is not None:
-        return Identity(made, known=False)
     _lock(session, points)
     known = _known(session, points)
     owners = list(dict.fromkeys(known[p] for p in points if p in known))  # e-mail sorts before phone
@@ -156,47 +136,13 @@ def known(session: Session, points: Sequence[Point]) -> set[Point]:
 def _lock(session: Session, points: Sequence[Point]) -> None:
     # SQLite's writers already take turns. The points are sorted, so that two never wait crosswise.
     if points and session.get_bind().dialect.name == "postgresql":
-        names = [f"{kind}:{value}" for kind, value in points]
-        session.connection().execute(_LOCK, {"names": names}).all()
+        session.connection().execute(_LOCK, {"names": [lock_name(point) for point in points]}).all()
 
 
-def _new_at_first_sight(session: Session, points: Sequence[Point]) -> int | None:
-    """On PostgreSQL somebody new who has these points, asked for and made in one go; None where one of them
-    is somebody's, or another transaction is at it just now."""
-    connection = session.connection()
-    if not 0 < len(points) <= _MOST_AT_ONCE or connection.dialect.name != "postgresql":
-        return None
-    flush_any(session, ContactPoint)
-    given: dict[str, Any] = {f"name_{n}": f"{kind}:{value}" for n, (kind, value) in enumerate(points)}
-    given |= {"kinds": [kind.value for kind, _ in points], "texts": [value for _, value in points]}
-    owners = connection.scalars(_at_first_sight(len(points)), given).all()
-    if len(owners) == len(points):
-        return cast(int, owners[0])
-    if owners:  # somebody else has come by one of them since this statement began to look
-        connection.execute(_DELETE_POINTS, {"made": owners[0]})
-    return None
-
-
-@cache
-def _at_first_sight(number: int) -> Executable:
-    # One after the other, in order, and none after one that somebody else holds: as `_lock` would wait.
-    held = "true"
-    for n in reversed(range(number)):
-        lock = f"pg_try_advisory_xact_lock(hashtextextended(CAST(:name_{n} AS text), 0))"
-        held = f"CASE WHEN {lock} THEN {held} ELSE false END"
-    return text(f"""
-        WITH given AS (
-          SELECT kind, value
-          FROM unnest(CAST(:kinds AS text[]), CAST(:texts AS text[])) AS listed (kind, value)
-        ), held AS (SELECT {held} AS every_one), made AS (
-          INSERT INTO person (id) SELECT nextval(pg_get_serial_sequence('person', 'id'))
-          FROM held WHERE every_one AND NOT EXISTS (SELECT FROM contact_point JOIN given USING (kind, value))
-          RETURNING id
-        )
-        INSERT INTO contact_point (kind, value, person_id)
-        SELECT given.kind, given.value, made.id FROM given CROSS JOIN made
-        ON CONFLICT DO NOTHING RETURNING person_id
-    """)  # noqa: S608  nothing in it comes from outside
+def lock_name(point: Point) -> str:
+    """What PostgreSQL is asked for by who wants to hold the point."""
+    kind, value = point
+    return f"{kind}:{value}"
 
 
 def _known(session: Session, points: Sequence[Point]) -> dict[Point, int]:
