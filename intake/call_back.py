@@ -19,8 +19,7 @@ from models.contact import Contact
 from models.deal import Deal
 from models.lead import Lead
 from models.timeline import TimelineEntry
-from models.workspace import Calendar
-from rules.calendar import BusinessCalendar
+from rules import calendars
 from rules.duration import Duration
 
 Called = Lead | Deal | Contact
@@ -48,13 +47,9 @@ def plan(
             standing.urgency += 1
         return
     wait = Duration(timedelta(minutes=minutes), business=True)
-    calendar = session.scalars(select(Calendar).order_by(Calendar.key).limit(1)).first()
+    calendar = calendars.named(session, None, workspace.zone)
     now = clock.now()
-    due_at = (
-        BusinessCalendar.of(calendar.settings, workspace.zone).after(now, wait)
-        if calendar
-        else now + wait.length
-    )
+    due_at = calendar.after(now, wait) if calendar is not None else now + wait.length
     activities.plan(
         session,
         element,

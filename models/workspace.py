@@ -16,6 +16,8 @@ class WorkspaceRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     version: Mapped[int]
+    # Another one with each change, also in another database: what was read under it may be kept.
+    stamp: Mapped[str] = mapped_column(default="", server_default="")
     settings: Mapped[dict[str, Any]]
     # The values of the ${NAMES} used in the workspace file, as they were when it was applied; sealed.
     environment: Mapped[str] = mapped_column(default="")

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
-
 from core.errors import Invalid
-from core.rows import flush_any
-from models.workspace import Calendar
-from rules import duration
-from rules.calendar import BusinessCalendar
+from rules import calendars, duration
 from rules.step import Known, StepContext
 from rules.vocabulary import nearest
-
-_CALENDAR = Calendar.__table__.c
-_FIRST = select(_CALENDAR.settings).order_by(_CALENDAR.key).limit(1)
-_NAMED = select(_CALENDAR.settings).where(_CALENDAR.key == bindparam("key"))
 
 
 def check(text: str, calendar: str | None, known: Known) -> None:
@@ -35,12 +26,8 @@ def moment(context: StepContext, text: str, calendar: str | None) -> datetime:
     wanted = duration.parse(text)
     if not wanted.business and calendar is None:
         return context.now + wanted.length
-    flush_any(context.session, Calendar)
-    if calendar is None:
-        settings = context.session.connection().scalar(_FIRST)
-    else:
-        settings = context.session.connection().scalar(_NAMED, {"key": calendar})
-    if settings is None:
+    found = calendars.named(context.session, calendar, context.workspace.zone)
+    if found is None:
         named = f" '{calendar}'" if calendar else ""
         raise Invalid(f"there is no calendar{named} any more")
-    return BusinessCalendar.of(settings, context.workspace.zone).after(context.now, wanted)
+    return found.after(context.now, wanted)

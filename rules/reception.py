@@ -27,12 +27,11 @@ from models.deal import Deal
 from models.lead import OPEN, Lead, LeadStatus
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar, Territory
-from rules import facts, surroundings
+from models.workspace import Territory
+from rules import calendars, facts, surroundings
 from rules.assignment.candidates import absent
 from rules.assignment.strategies import of_territory
 from rules.assignment.wish import Wish
-from rules.calendar import BusinessCalendar
 from rules.ruleset import active
 from rules.sight import Sight
 from rules.step import CourseStep
@@ -197,8 +196,8 @@ class Reception:
         if (away := absent(user, now.astimezone(self._here.zone).date())) is not None:
             return away
         key = user.calendar or team_calendar or self._calendar_of_a_team(user)
-        calendar = self._session.get(Calendar, key) if key is not None else None
-        if calendar is not None and not BusinessCalendar.of(calendar.settings, self._here.zone).is_open(now):
+        calendar = calendars.named(self._session, key, self._here.zone) if key is not None else None
+        if calendar is not None and not calendar.is_open(now):
             return "not at work now"
         return "on the telephone" if user.id in self._talking or user.id in self._taken else None
 

@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -23,8 +22,8 @@ from crm.happening import Happening
 from crm.workspace import WorkspaceSettings
 from models.lead import OPEN, STRAIGHT, Lead
 from models.sla import SlaClock, SlaState
-from models.workspace import Calendar, WorkspaceRow
-from rules import duration, facts, surroundings
+from models.workspace import WorkspaceRow
+from rules import calendars, duration, facts, surroundings
 from rules.calendar import BusinessCalendar
 from rules.condition import Condition, unchecked
 from rules.duration import Duration
@@ -32,6 +31,8 @@ from rules.sight import Sight
 from rules.vocabulary import OF_LEAD
 
 _WARN_AT = (50, 80)
+# Where the workspace has no calendar.
+_ALWAYS = {"key": "always", "hours": {"mon-sun": "00:00-24:00"}}
 _GOING = (SlaState.RUNNING, SlaState.PAUSED)
 
 
@@ -211,9 +212,5 @@ def _end(session: Session, row: SlaClock, lead: Lead, at: datetime, workspace: W
 
 
 def _calendar(session: Session, key: str | None, workspace: WorkspaceSettings) -> BusinessCalendar:
-    chosen = select(Calendar).order_by(Calendar.key).limit(1)
-    found = session.scalars(chosen.where(Calendar.key == key) if key is not None else chosen).first()
-    settings: Any = (
-        found.settings if found is not None else {"key": "always", "hours": {"mon-sun": "00:00-24:00"}}
-    )
-    return BusinessCalendar.of(settings, workspace.zone)
+    found = calendars.named(session, key, workspace.zone)
+    return found if found is not None else BusinessCalendar.of(_ALWAYS, workspace.zone)

@@ -22,8 +22,8 @@ from models.lead import Lead
 from models.segment import Segment, SegmentMember
 from models.source import Channel
 from models.timeline import TimelineEntry
-from models.workspace import Calendar, NamedList
-from rules import facts
+from models.workspace import NamedList
+from rules import calendars, facts
 from rules.calendar import BusinessCalendar
 from rules.condition import unchecked
 from rules.sight import Sight
@@ -95,8 +95,7 @@ class Reference:
         return None if found is None else frozenset(folded(str(v)) for v in found.settings["values"])
 
     def _read_calendar(self, key: str) -> BusinessCalendar | None:
-        found = self._session.get(Calendar, key)
-        return None if found is None else BusinessCalendar.of(found.settings, self._workspace.zone)
+        return calendars.named(self._session, key, self._workspace.zone)
 
 
 def around(session: Session, element: Element | None, workspace: WorkspaceSettings) -> Surroundings:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import secrets
 from core.errors import Invalid
+from core.ids import new_id
 from crm.workspace import WorkspaceSettings
 from models.source import Channel, Source
 from models.user import Team, TeamMember, User
@@ -82,6 +83,7 @@ def apply(session: Session, checked: Checked, *, by: str, why: str = "") -> list
         changes += _rules(session, row, stored, by, why)
     if changes:
         row.version += 1
+        row.stamp = new_id()
     session.flush()
     if stored.get("rules") is not None:
         _try_rules(session, checked)

@@ -16,9 +16,8 @@ from crm.workspace import WorkspaceSettings
 from models.activity import Activity, ActivityState
 from models.lead import OPEN, Lead
 from models.user import Team, TeamMember, User
-from models.workspace import Calendar
+from rules import calendars
 from rules.assignment.gift import Gift, lead_id_of
-from rules.calendar import BusinessCalendar
 
 _MEMBERS = (
     select(User, Team.calendar)
@@ -155,8 +154,8 @@ def absent(user: User, today: date) -> str | None:
 
 
 def _at_work(session: Session, key: str | None, now: datetime, here: WorkspaceSettings) -> bool:
-    calendar = session.get(Calendar, key) if key is not None else None
-    return calendar is None or BusinessCalendar.of(calendar.settings, here.zone).is_open(now)
+    calendar = calendars.named(session, key, here.zone) if key is not None else None
+    return calendar is None or calendar.is_open(now)
 
 
 def _at_cap(most: int | None, has: int, what: str) -> str | None:
