@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from core import amended, recordset
 from core.amended import Amendment, Change
-from core.rows import plan_of
+from core.rows import numbered, plan_of
 
 #: How many statements, each for other tables and columns, are kept ready.
 _MOST_KEPT = 500
@@ -50,6 +50,8 @@ def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
 
 def _added(session: Session) -> dict[type[Any], list[Any]]:
     found: dict[type[Any], list[Any]] = {}
+    for row in numbered(session):
+        found.setdefault(type(row), []).append(row)
     for row in session.new:
         if isinstance(row, Appended):
             held, plan = vars(row), plan_of(type(row))

@@ -17,6 +17,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
 R = TypeVar("R")
+_DRAWN = "core.rows.drawn"
+_NUMBERED = "core.rows.numbered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,12 @@ class Plan:
         return values
 
     def all_values(self, row: Any) -> dict[str, Any]:
-        """The same with all columns, for rows of which each needs the same."""
+        """The same with all columns, for rows of which each needs the same; with the number, where it has
+        one."""
         values = self.values(row)
-        return {name: values.get(name) for _, name, _ in self.defaults}
+        number = vars(row).get(self.number_key)
+        given = {} if number is None else {self.number.name: number}
+        return given | {name: values.get(name) for _, name, _ in self.defaults}
 
     def written(self, session: Session, row: object, number: int) -> None:
         """The session takes the row for one that it has read."""
@@ -113,10 +118,22 @@ def as_read(session: Session, kind: type[R], values: Mapping[str, Any]) -> R:
     return held
 
 
+def draw(session: Session, kind: type[Any], number: int) -> None:
+    """Keeps a number that the table has given out, for the next row that `insert_alone` has of this kind."""
+    session.info.setdefault(_DRAWN, {}).setdefault(kind, []).append(number)
+
+
+def numbered(session: Session) -> list[Any]:
+    """The new rows that have such a number and are still to be written, once."""
+    waiting = session.info.pop(_NUMBERED, ())
+    return [row for row in waiting if row in session.new]
+
+
 def insert_alone(session: Session, row: R) -> R:
     """Inserts one new row now, so that it has its number, and nothing else of what the session holds.
 
-    Its own columns only: what hangs on it must be empty, what it hangs on must have been written. Inside a
+    Where a number was drawn before, the row has it at once, and is written with the rest. Its own columns
+    only: what hangs on it must be empty, what it hangs on must have been written. Inside a
     savepoint it is written like any other, since a row that was taken back must leave the session, too.
     """
     if session.in_nested_transaction():
@@ -124,8 +141,13 @@ def insert_alone(session: Session, row: R) -> R:
         session.flush()
         return row
     plan = plan_of(type(row))
-    insertion = _insertion(plan.table)
-    number: int = session.connection().execute(insertion, plan.values(row)).scalar_one()
+    values = plan.values(row)
+    if drawn := session.info.get(_DRAWN, {}).get(type(row)):
+        setattr(row, plan.number_key, drawn.pop())
+        session.add(row)
+        session.info.setdefault(_NUMBERED, []).append(row)
+        return row
+    number: int = session.connection().execute(_insertion(plan.table), values).scalar_one()
     plan.written(session, row, number)
     return row
 

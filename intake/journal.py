@@ -24,11 +24,14 @@ from sqlalchemy.orm import Session, aliased, undefer
 
 from core import clock, queue
 from core.ids import new_id
+from core.rows import draw
 from intake import statements
 from intake.delivery import RELEASED, Delivery
 from intake.errand import TRIES
+from models.activity import Activity
+from models.base import Base
 from models.inbound import EventState, InboundEvent
-from models.rule import RulesetVersion
+from models.rule import RulesetVersion, Run
 from models.source import Source
 from models.workspace import WorkspaceRow
 from rules.ruleset import WHICH
@@ -143,11 +146,21 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A claimed event with its body, and the `rows` that are read for every one: itself, its source, the
-    workspace, and which rules are in force. None of them is in a session yet."""
+    workspace, and which rules are in force. `numbers` were drawn for what most events make.
+
+    None of the rows is in a session yet.
+    """
 
     held: Claim
     event: InboundEvent
     rows: tuple[object, ...]
+    numbers: Mapping[type[Base], int]
+
+    def join(self, session: Session) -> None:
+        """Has the session hold it all."""
+        session.add_all(self.rows)
+        for kind, number in self.numbers.items():
+            draw(session, kind, number)
 
 
 def claim(connection: Connection, event_id: str) -> Claim | None:
@@ -185,8 +198,9 @@ def _read(connection: Connection, statement: Select[Any], given: Mapping[str, ob
         reader.expunge_all()
     if row is None:
         return None
-    event = row[0]
-    return Taken(Claim(event.id, event.attempts), event, tuple(one for one in row if one is not None))
+    event, *around = row[:4]
+    rows = (event, *(one for one in around if one is not None))
+    return Taken(Claim(event.id, event.attempts), event, rows, dict(zip(_MADE, row[4:], strict=False)))
 
 
 def waiting(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
@@ -228,7 +242,10 @@ def _with_surroundings(chosen: Select[Any], event: type[InboundEvent]) -> Select
 
 
 _TAKEN = aliased(InboundEvent, _CLAIM_LIGHTLY.returning(_TABLE).cte("taken"))
-_TAKE = _with_surroundings(select(_TAKEN), _TAKEN)
+# What an event mostly makes one of: with its number it is written with all the rest (see core.rows).
+_MADE = (Run, Activity)
+_NUMBERS = [func.nextval(func.pg_get_serial_sequence(kind.__tablename__, "id")) for kind in _MADE]
+_TAKE = _with_surroundings(select(_TAKEN), _TAKEN).add_columns(*_NUMBERS)
 _TAKE_AGAIN = _with_surroundings(_CLAIMED, InboundEvent)
 
 

@@ -55,7 +55,7 @@ def _process(taken: journal.Taken) -> journal.Taken | None:
     held, event = taken.held, taken.event
     try:
         with db.unit_of_work() as session:
-            session.add_all(taken.rows)
+            taken.join(session)
             if held.attempt > journal.MOST_ATTEMPTS:
                 journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
             else:
