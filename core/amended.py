@@ -27,6 +27,7 @@ from sqlalchemy import (
     inspect,
     update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import (
     Mapper,
     RelationshipDirection,
@@ -38,6 +39,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from core import recordset
 
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 #: More rows than this are left to the unit of work: each makes the statement longer.
 _MOST = 8
 
@@ -61,30 +63,33 @@ class Change:
     stands: tuple[str, ...]
 
     def statement(self, parameter: str) -> str:
-        """For PostgreSQL, with the values as JSON in this parameter."""
-        types = {name: self.table.c[name].type for name in self.columns}
-        types |= {f"={name}": self.table.c[name].type for name in self.stands}
-        given = recordset.read_one(parameter, types)
+        """For PostgreSQL, with the parameters of `Amendment.parameters`."""
+        given = recordset.read_one(parameter, self.table)
         setting = ", ".join(f'"{name}" = given."{name}"' for name in self.columns)
-        where = " AND ".join(f'{self.table.name}."{name}" = given."={name}"' for name in self.stands)
-        return (
-            f"UPDATE {self.table.name} SET {setting}"  # noqa: S608  names of our own
-            f" FROM {given} WHERE {where} RETURNING 1"
+        where = " AND ".join(
+            f'{self.table.name}."{name}" = CAST(:{parameter}_{name} AS {_type(self.table.c[name])})'
+            for name in self.stands
         )
+        return f"UPDATE {self.table.name} SET {setting} FROM {given} WHERE {where} RETURNING 1"  # noqa: S608  our own names
 
     def update(self) -> Update:
-        """For other databases, with the values as parameters."""
+        """For other databases, with the values as parameters, and behind `=` those that must stand."""
         where = [self.table.c[name] == bindparam(f"={name}") for name in self.stands]
         return update(self.table).where(*where).values({name: bindparam(name) for name in self.columns})
 
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """One row and its change: its new values, and behind `=` those that must stand."""
+    """One row and its change: its new values, and those that must stand."""
 
     row: Any
     change: Change
     values: Mapping[str, Any]
+    standing: Mapping[str, Any]
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        """For `Change.statement`: the values as one, and each that must stand."""
+        return {name: recordset.told(self.values), **{f"{name}_{n}": v for n, v in self.standing.items()}}
 
     def check(self, written: int) -> None:
         """Raises StaleDataError where it was not written."""
@@ -107,15 +112,15 @@ def _amendment(row: Amended) -> Amendment | None:
     if not changed:
         return None
     held, was = vars(row), inspect(row).committed_state
-    standing = {f"={name}": was.get(key, held.get(key)) for name, key in plan.stands.items()}
-    change = Change(plan.table, tuple(sorted(changed)), tuple(plan.stands))
-    return Amendment(row, change, {**changed, **standing})
+    standing = {name: was.get(key, held.get(key)) for name, key in plan.stands.items()}
+    return Amendment(row, Change(plan.table, tuple(sorted(changed)), tuple(plan.stands)), changed, standing)
 
 
 def one_by_one(connection: Connection, amendments: Sequence[Amendment]) -> None:
     """Writes each by itself."""
     for each in amendments:
-        each.check(connection.execute(each.change.update(), each.values).rowcount)
+        standing = {f"={name}": value for name, value in each.standing.items()}
+        each.check(connection.execute(each.change.update(), {**each.values, **standing}).rowcount)
 
 
 def written(session: Session, amendments: Sequence[Amendment]) -> None:
@@ -176,6 +181,11 @@ def _owners(mapper: Mapper[Any]) -> Iterator[tuple[str, tuple[str, str]]]:
             named = mapper.get_property_by_column(cast("Column[Any]", local))
             number = relation.mapper.get_property_by_column(cast("Column[Any]", remote))
             yield relation.key, (named.key, number.key)
+
+
+@cache
+def _type(column: Column[Any]) -> str:
+    return column.type.compile(_DIALECT)
 
 
 def _is_plain(column: Column[Any]) -> bool:

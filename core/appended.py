@@ -72,16 +72,17 @@ def _append(
         amended.one_by_one(connection, amendments)
         return [_one_after_another(connection, table, rows) for table, rows in tables.items()]
     given = {table.name: recordset.told(rows) for table, rows in tables.items()}
-    given |= {f"change_{n}": recordset.told(each.values) for n, each in enumerate(amendments)}
+    for n, each in enumerate(amendments):
+        given |= each.parameters(f"change_{n}")
     statement = _statement(
         tuple((table, tuple(rows[0])) for table, rows in tables.items()), tuple(a.change for a in amendments)
     )
-    numbers: dict[str, list[int]] = {name: [] for name in given}
+    numbers: dict[str, list[int]] = {}
     for name, number in connection.execute(statement, given):
-        numbers[name].append(number)
+        numbers.setdefault(name, []).append(number)
     for n, each in enumerate(amendments):
         each.check(numbers.pop(f"change_{n}")[0])
-    return [sorted(found) for found in numbers.values()]
+    return [sorted(numbers[table.name]) for table in tables]
 
 
 @lru_cache(_MOST_KEPT)
@@ -99,7 +100,7 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> str:
     (number,) = table.primary_key
     return (
         f"INSERT INTO {table.name} ({names}) SELECT {names}"  # noqa: S608  names of our own
-        f" FROM {recordset.read(table.name, {name: table.c[name].type for name in columns})}"
+        f" FROM {recordset.read(table.name, table)}"
         f" RETURNING {number.name} AS number"
     )
 

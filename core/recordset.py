@@ -1,4 +1,8 @@
-"""Rows as one JSON value, which PostgreSQL reads as rows again: a statement is the same for any number."""
+"""Rows as one JSON value, which PostgreSQL reads as rows again: a statement is the same for any number.
+
+The statements are kept short, since psycopg takes those apart anew each time that have over 4,096 characters
+(psycopg 3.3, `_queries.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,29 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Table
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-
-
-def told(rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> str:
-    """The value for the parameter. Raises TypeError for what JSON does not know, ValueError for a moment
-    without a time zone."""
-    return json.dumps(rows, default=_plain)
+Row = Mapping[str, Any]
 
 
-def read(parameter: str, columns: Mapping[str, TypeEngine[Any]]) -> str:
-    """What stands behind FROM: the rows of this parameter, with these columns, under the name `given`."""
-    return f"jsonb_to_recordset(CAST(:{parameter} AS jsonb)) AS given ({_typed(columns)})"
+def told(rows: Sequence[Row] | Row) -> str:
+    """The value for the parameter: of one row or several. Raises TypeError for what JSON does not know,
+    ValueError for a moment without a time zone."""
+    return json.dumps(_said(rows) if isinstance(rows, Mapping) else [_said(r) for r in rows], default=_plain)
 
 
-def read_one(parameter: str, columns: Mapping[str, TypeEngine[Any]]) -> str:
+def read(parameter: str, table: Table) -> str:
+    """What stands behind FROM: the parameter's rows, as ones of this table, under the name `given`."""
+    return f'jsonb_populate_recordset(CAST(NULL AS "{table.name}"), CAST(:{parameter} AS jsonb)) AS given'
+
+
+def read_one(parameter: str, table: Table) -> str:
     """The same for one row, of which the planner then knows that it is one."""
-    return f"jsonb_to_record(CAST(:{parameter} AS jsonb)) AS given ({_typed(columns)})"
+    return f'jsonb_populate_record(CAST(NULL AS "{table.name}"), CAST(:{parameter} AS jsonb)) AS given'
 
 
-def _typed(columns: Mapping[str, TypeEngine[Any]]) -> str:
-    return ", ".join(f'"{name}" {kind.compile(_DIALECT)}' for name, kind in columns.items())
+def _said(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -66,7 +66,7 @@ def _statement(number: int, columns: tuple[str, ...]) -> Executable:
         held = f"CASE WHEN {lock} THEN {held} ELSE false END"
     table = cast(Table, Lead.__table__)
     names = ", ".join(columns)
-    row = recordset.read_one("lead", {name: table.c[name].type for name in columns})
+    row = recordset.read_one("lead", table)
     # What is committed between the look and the locks is not seen, but stands in the way of its like.
     return text(f"""
         WITH point AS (
