@@ -17,6 +17,7 @@ from core import amended, recordset
 from core.amended import Amendment, Change
 from core.rows import numbered, plan_of
 
+_LEFT = "core.appended.left"
 #: How many statements, each for other tables and columns, are kept ready.
 _MOST_KEPT = 500
 
@@ -29,20 +30,55 @@ class Appended:
     """
 
 
+class WritingSession(Session):
+    """A session that at a flush writes what was left to it, also where it holds nothing else."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Writes all that is still to be written."""
+        super().flush(objects)
+        if self.info.get(_LEFT):
+            _write(self)
+
+
+def leave(session: Session, kind: type[Appended], /, **values: Any) -> None:
+    """Has a row with these values written at the next flush, of which the session then knows nothing."""
+    if session.in_nested_transaction() or not isinstance(session, WritingSession):
+        session.add(kind(**values))
+    else:
+        session.info.setdefault(_LEFT, {}).setdefault(kind, []).append(plan_of(kind).completed(values))
+
+
 @event.listens_for(Session, "before_flush")
-def _write(session: Session, flush: UOWTransaction, instances: object) -> None:
-    if session.in_nested_transaction():
-        return
+def _before_flush(session: Session, flush: UOWTransaction, instances: object) -> None:
+    if not session.in_nested_transaction():
+        _write(session)
+
+
+@event.listens_for(WritingSession, "before_commit")
+def _before_commit(session: Session) -> None:
+    if session.info.get(_LEFT):
+        session.flush()
+
+
+@event.listens_for(WritingSession, "after_rollback")
+def _after_rollback(session: Session) -> None:
+    session.info.pop(_LEFT, None)
+
+
+def _write(session: Session) -> None:
     added = _added(session)
-    if not added:
+    left: Mapping[type[Any], list[Any]] = session.info.pop(_LEFT, {})
+    if not added and not left:
         return
-    tables = {
-        plan_of(kind).table: [plan_of(kind).all_values(row) for row in rows] for kind, rows in added.items()
-    }
+    tables: dict[Table, list[Mapping[str, Any]]] = {}
+    for kind, rows in added.items():
+        tables[plan_of(kind).table] = [plan_of(kind).all_values(row) for row in rows]
+    for kind, more in left.items():
+        tables.setdefault(plan_of(kind).table, []).extend(more)
     amendments = amended.found(session)
     numbers = _append(session.connection(), tables, amendments)
-    for rows, ids in zip(added.values(), numbers, strict=True):
-        for row, given in zip(rows, ids, strict=True):
+    for rows, ids in zip(added.values(), numbers, strict=False):
+        for row, given in zip(rows, ids, strict=False):  # what was left comes behind
             session.expunge(row)
             plan_of(type(row)).written(session, row, given)
     amended.written(session, amendments)

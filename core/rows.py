@@ -60,6 +60,13 @@ class Plan:
         given = {} if number is None else {self.number.name: number}
         return given | {name: values.get(name) for _, name, _ in self.defaults}
 
+    def completed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """By column what a row has that is given by its attributes, with what it has by default."""
+        return {
+            name: values[key] if key in values else default(None) if callable(default) else default
+            for key, name, default in self.defaults
+        }
+
     def written(self, session: Session, row: object, number: int) -> None:
         """The session takes the row for one that it has read."""
         setattr(row, self.number_key, number)

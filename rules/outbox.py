@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock, queue
+from core.appended import leave
 from core.ids import new_id
 from crm.happening import Happening
 from models.domain_event import DomainEvent
@@ -62,12 +63,11 @@ def _write(session: Session, events: Sequence[_Event], now: datetime, *, quiet: 
     if not events:
         return
     ids = [new_id() for _ in events]
-    session.add_all(
-        DomainEvent(event_id=event_id, at=now, kind=e.kind, lead_id=e.lead_id, data=dict(e.data))
-        for e, event_id in zip(events, ids, strict=True)
-    )
-    row = session.get(WorkspaceRow, 1)
-    if row is None or not row.webhooks or quiet:
+    for e, event_id in zip(events, ids, strict=True):
+        row = {"event_id": event_id, "at": now, "kind": e.kind, "lead_id": e.lead_id, "data": dict(e.data)}
+        leave(session, DomainEvent, **row)
+    workspace = session.get(WorkspaceRow, 1)
+    if workspace is None or not workspace.webhooks or quiet:
         return
     off = select(WebhookEndpoint.key).where(WebhookEndpoint.disabled_at.is_not(None))
     disabled = set(session.scalars(off))
@@ -83,7 +83,7 @@ def _write(session: Session, events: Sequence[_Event], now: datetime, *, quiet: 
             created_at=now,
         )
         for e, event_id in zip(events, ids, strict=True)
-        for key in wanting(row.webhooks, e.kind)
+        for key in wanting(workspace.webhooks, e.kind)
         if key not in disabled
     ]
     if deliveries:

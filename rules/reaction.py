@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.appended import leave
 from core.ids import digest, keyed
 from crm.happening import Happening, about
 from crm.workspace import WorkspaceSettings
@@ -185,15 +186,15 @@ def trace(
     seen: list[dict[str, Any]] | None = None,
 ) -> None:
     """Keeps why."""
-    reaction.session.add(
-        Trace(
-            **subject.columns(happening.element),
-            event_id=reaction.event_id,
-            trigger=happening.trigger,
-            at=clock.now(),
-            ruleset_version_id=reaction.ruleset.version if reaction.ruleset else None,
-            rules=entries,
-            passed=passed or [],
-            seen=seen or [],
-        )
+    leave(
+        reaction.session,
+        Trace,
+        **subject.columns(happening.element),
+        event_id=reaction.event_id,
+        trigger=happening.trigger,
+        at=clock.now(),
+        ruleset_version_id=reaction.ruleset.version if reaction.ruleset else None,
+        rules=entries,
+        passed=passed or [],
+        seen=seen or [],
     )
