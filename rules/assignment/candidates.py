@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from sqlalchemy import ColumnElement, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from core import clock
 from core.rows import flush_any
@@ -25,6 +25,7 @@ _MEMBERS = (
     .join(Team, Team.id == TeamMember.team_id)
     .where(Team.key == bindparam("key"), Team.active)
     .order_by(TeamMember.position)
+    .options(defer(User.password_hash), defer(User.phone), defer(User.extension), defer(User.from_file))
     .execution_options(populate_existing=True, autoflush=False)
 )
 
