@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -45,18 +45,13 @@ _MOST = 8
 
 
 class Amended:
-    """Marks a mapped class whose changed rows are written so wherever others are appended.
-
-    `__stands__` names columns that nobody else may have changed since they were read: else the flush fails,
-    as it does for a row that is gone. They are never without a value.
-    """
-
-    __stands__: ClassVar[tuple[str, ...]] = ()
+    """Marks a mapped class whose changed rows are written so wherever others are appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Which columns of which table are changed, and which, its key first, must be what they were."""
+    """Which columns of which table are changed, and which must be what they were: its key and, where it has
+    one, its version."""
 
     table: Table
     columns: tuple[str, ...]
@@ -163,12 +158,13 @@ def _changed(row: Any, plan: _Plan) -> dict[str, Any] | None:
 @cache
 def _plan(kind: type[Amended]) -> _Plan:
     mapper = cast("Mapper[Any]", inspect(kind))
-    (key,) = mapper.primary_key
+    (key,), version = mapper.primary_key, mapper.version_id_col
+    versioned = [key] if version is None else [key, version]
     keys = {cast("Column[Any]", a.columns[0]): a.key for a in mapper.column_attrs}
     table = cast(Table, mapper.local_table)
     return _Plan(
         table,
-        {name: keys[table.c[name]] for name in (key.name, *kind.__stands__)},
+        {column.name: keys[cast("Column[Any]", column)] for column in versioned},
         {name: column.name for column, name in keys.items() if _is_plain(column)},
         dict(_owners(mapper)),
     )

@@ -45,6 +45,8 @@ def leave(session: Session, kind: type[Appended], /, **values: Any) -> None:
     if session.in_nested_transaction() or not isinstance(session, WritingSession):
         session.add(kind(**values))
     else:
+        if not session.in_transaction():
+            session.begin()  # so that it can be rolled back
         session.info.setdefault(_LEFT, {}).setdefault(kind, []).append(plan_of(kind).completed(values))
 
 

@@ -27,8 +27,8 @@ from sqlalchemy.types import TypeEngine
 
 #: A primary key that counts up. SQLite only counts up by itself in a plain INTEGER.
 Key = BigInteger().with_variant(Integer(), "sqlite")
-#: JSON; on PostgreSQL in its binary form.
-Json = JSON().with_variant(JSONB(), "postgresql")
+#: JSON, or nothing at all for None; on PostgreSQL in its binary form.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class Moment(TypeDecorator[datetime]):

@@ -27,8 +27,6 @@ class InboundEvent(Amended, Base):
     """One delivery. Written by the door, moved on by the worker, deleted only by retention."""
 
     __tablename__ = "inbound_events"
-    # Each claim counts one attempt: whoever has lost theirs to another worker does not end it.
-    __stands__ = ("attempts", "state")
     __table_args__ = (
         UniqueConstraint("source_id", "dedupe_key"),
         Index(
@@ -48,6 +46,7 @@ class InboundEvent(Amended, Base):
     received_at: Mapped[datetime]
     # When it may be tried (again): at once after receipt, later after a failure that may pass.
     retry_at: Mapped[datetime]
+    # Each claim counts one: whoever has lost theirs to another worker changes the row no more.
     attempts: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     processed_at: Mapped[datetime | None]
@@ -57,3 +56,5 @@ class InboundEvent(Amended, Base):
     # What of the request is needed to understand the body: method, url, some headers, sender's address.
     envelope: Mapped[dict[str, Any]]
     body: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+    __mapper_args__ = {"version_id_col": attempts, "version_id_generator": False}  # noqa: RUF012  read by SQLAlchemy

@@ -7,9 +7,12 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import clock
+from core import clock, db
+from core.appended import leave
+from core.ids import new_id
 from core.savepoint import savepoint
 from crm import timeline
+from models.domain_event import DomainEvent
 from models.lead import Lead
 from models.timeline import TimelineEntry
 from tests.factories import NOON, configure_in, enquire
@@ -65,3 +68,51 @@ def test_a_moment_without_a_zone_is_refused(session: Session, lead: Lead) -> Non
     with pytest.raises((SQLAlchemyError, ValueError), match="without a time zone"):
         session.flush()
     session.rollback()
+
+
+def left(session: Session, lead: Lead, kind: str = "left") -> None:
+    leave(session, DomainEvent, event_id=new_id(), at=NOON, kind=kind, lead_id=lead.id, data={"n": [1, None]})
+
+
+def kinds(session: Session) -> list[str]:
+    chosen = select(DomainEvent.kind).where(DomainEvent.kind.startswith("left"))
+    return list(session.scalars(chosen.order_by(DomainEvent.id)))
+
+
+def test_what_is_left_to_a_session_that_holds_nothing_else_is_read_in_it_and_committed(
+    database: db.Database,
+) -> None:
+    with database.unit_of_work() as session:
+        configure_in(session)
+        lead = enquire(session).lead
+    with database.unit_of_work() as session:
+        left(session, lead, "left one")
+        left(session, lead, "left two")
+        assert kinds(session) == ["left one", "left two"]
+    with database.unit_of_work() as session:
+        left(session, lead, "left three")
+    with database.reading() as session:
+        assert kinds(session) == ["left one", "left two", "left three"]
+        row = session.scalars(select(DomainEvent).where(DomainEvent.kind == "left one")).one()
+        assert (row.data, row.at, row.lead_id, row.position) == ({"n": [1, None]}, NOON, lead.id, None)
+
+
+def test_what_is_left_goes_with_its_savepoint(session: Session, lead: Lead) -> None:
+    left(session, lead, "left before")
+    with pytest.raises(RuntimeError), savepoint(session):
+        left(session, lead, "left inside")
+        raise RuntimeError
+    assert kinds(session) == ["left before"]
+
+
+def test_what_is_left_goes_with_its_transaction(database: db.Database) -> None:
+    session = database._writing()  # one that goes on after it was rolled back
+    with session:
+        configure_in(session)
+        lead = enquire(session).lead
+        session.commit()
+        left(session, lead, "left behind")
+        session.rollback()
+        left(session, lead, "left after")
+        session.commit()
+        assert kinds(session) == ["left after"]

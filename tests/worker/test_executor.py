@@ -447,12 +447,14 @@ def test_an_event_with_four_immediate_steps_takes_few_statements(database: db.Da
     finally:
         events.remove(database.engine, "before_cursor_execute", hear)
     assert event(event_id).state is EventState.PROCESSED
-    # SQLite takes rows of a kind one by one, PostgreSQL all at once.
     kinds = [kind for kind, _ in groupby(said) if not kind.startswith(("BEGIN", "SET"))]
-    assert len(kinds) <= 24, "\n".join(kinds)
+    if database.is_sqlite:  # takes rows of a kind one by one
+        assert len(kinds) <= 24, "\n".join(kinds)
+    else:  # claimed and read; the person and the lead; whose turn it is; who is in the team; all the rest
+        assert len(kinds) == 5, "\n".join(kinds)
     # Each row is written once, when it is known how far its run came.
-    assert len([s for s in said if s.startswith("UPDATE lead")]) == 1
-    assert not [s for s in said if s.startswith("UPDATE run")]
+    assert len([s for s in said if "UPDATE lead" in s]) == 1
+    assert not [s for s in said if "UPDATE run" in s]
     with db.reading() as session:
         lead = session.get_one(Lead, event(event_id).lead_id)
         assert (lead.tags, lead.fields["priority"], lead.owner is not None) == (["form"], "high", True)
