@@ -21,7 +21,7 @@ from core import db, queue
 from core.errors import Unavailable
 from core.secrets import derived_key
 from core.settings import settings
-from intake import journal
+from intake import claims
 from intake.door import HEADERS
 from intake.form_lane import FormLane
 from intake.forms import body
@@ -127,7 +127,7 @@ def _troubles() -> Troubles:
             found.missing["schema"] = f"at {current}, needs {schema.head()}"
             return found
         with db.reading() as session:
-            waited = journal.longest_wait(session)
+            waited = claims.longest_wait(session)
         if waited > _LONGEST_LAG:
             found.slow["lag"] = f"an event has waited for {waited.total_seconds():.0f} s"
     except Unavailable as error:

@@ -46,7 +46,7 @@ def leave(session: Session, kind: type[Appended], /, **values: Any) -> None:
         session.add(kind(**values))
     else:
         if not session.in_transaction():
-            session.begin()  # so that it can be rolled back
+            session.connection()  # begins one, with which it can go
         session.info.setdefault(_LEFT, {}).setdefault(kind, []).append(plan_of(kind).completed(values))
 
 

@@ -13,7 +13,7 @@ from core import clock, db
 from crm import duplicate_pairs
 from crm.duplicate_pairs import Swept
 from crm.merging import TABLES
-from intake import journal
+from intake import claims
 from models.inbound import InboundEvent
 
 _AT_ONCE = 20
@@ -44,5 +44,5 @@ def _sweep(kind: str, most: int | None) -> Swept:
 def _others_wait() -> bool:
     now = clock.now()
     with db.reading() as session:
-        late = select(InboundEvent.id).where(journal.waiting(now), InboundEvent.retry_at <= now - _WAITED)
+        late = select(InboundEvent.id).where(claims.waiting(now), InboundEvent.retry_at <= now - _WAITED)
         return session.scalar(late.limit(1)) is not None

@@ -20,7 +20,7 @@ from core.logs import logger
 from core.metrics import STEPS
 from crm import workspace
 from crm.submission import Submission
-from intake import errands, journal, pipeline
+from intake import claims, errands, journal, pipeline
 from intake import held as held_facts
 from intake.errand import ASKED, TRIES, Errand, Needed
 from intake.mailbox.fingerprint import fingerprint
@@ -45,26 +45,26 @@ _STATES: dict[type[Exception], EventState] = {
 def process_event(event_id: str) -> None:
     """Claims an event, and takes it through the house in one transaction."""
     with db.single() as connection:
-        taken = journal.take(connection, event_id)
+        taken = claims.take(connection, event_id)
     while taken is not None:
         taken = _process(taken)
 
 
-def _process(taken: journal.Taken) -> journal.Taken | None:
+def _process(taken: claims.Taken) -> claims.Taken | None:
     """Answers with the event anew where an errand was run for it and it can go on."""
     held, event = taken.held, taken.event
     try:
         with db.unit_of_work() as session:
             taken.join(session)
-            if held.attempt > journal.MOST_ATTEMPTS:
-                journal.close(event, EventState.FAILED, error=f"cut off {journal.MOST_ATTEMPTS} times")
+            if held.attempt > claims.MOST_ATTEMPTS:
+                journal.close(event, EventState.FAILED, error=f"cut off {claims.MOST_ATTEMPTS} times")
             else:
                 pipeline.process(session, event, careful=held.attempt > 1)
         pipeline.count(event)
     except Needed as needed:
         if _run_errand(held, needed.errand):
             with db.single() as connection:
-                return journal.take_again(connection, held)
+                return claims.take_again(connection, held)
     except Unavailable:
         raise  # nothing was written; the lease runs out and the sweep rings again
     except Exception as error:  # noqa: BLE001  kept with the event, which stays visible and replayable
@@ -72,10 +72,10 @@ def _process(taken: journal.Taken) -> journal.Taken | None:
     return None
 
 
-def _run_errand(held: journal.Claim, errand: Errand) -> bool:
+def _run_errand(held: claims.Claim, errand: Errand) -> bool:
     """Does it between two transactions; says whether the event can go on now."""
     with db.unit_of_work(durable=False) as session:
-        if not journal.prolong(session, held, ERRAND_LEASE):
+        if not claims.prolong(session, held, ERRAND_LEASE):
             return False
         name = workspace.load(session).name
     try:
@@ -92,7 +92,7 @@ def _run_errand(held: journal.Claim, errand: Errand) -> bool:
         facts = errands.given_up(errand, str(error))
     content = facts.pop(errands.CONTENT, None)
     with db.unit_of_work() as session:
-        event = journal.claimed(session, held)
+        event = claims.claimed(session, held)
         if event is not None:
             journal.learn(event, facts)
             if content is not None:
@@ -102,9 +102,9 @@ def _run_errand(held: journal.Claim, errand: Errand) -> bool:
     return event is not None
 
 
-def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
+def _errand_failed(held: claims.Claim, errand: Errand, words: str) -> bool:
     with db.unit_of_work() as session:
-        event = journal.claimed(session, held)
+        event = claims.claimed(session, held)
         if event is None:
             return False
         tries = int(event.envelope["facts"].get(TRIES, 0)) + 1
@@ -119,14 +119,14 @@ def _errand_failed(held: journal.Claim, errand: Errand, words: str) -> bool:
     return False
 
 
-def _set_aside(held: journal.Claim, error: Exception) -> None:
+def _set_aside(held: claims.Claim, error: Exception) -> None:
     words = str(error) if isinstance(error, PortariaError) else f"{type(error).__name__}: {error}"
     state = _STATES.get(type(error))
     if state is None:
         log.exception("event.failed", event_id=held.event_id)
-        state = EventState.FAILED if held.attempt >= journal.MOST_ATTEMPTS else None
+        state = EventState.FAILED if held.attempt >= claims.MOST_ATTEMPTS else None
     with db.unit_of_work() as session:
-        event = journal.claimed(session, held)
+        event = claims.claimed(session, held)
         if event is None:
             return
         if state is None:

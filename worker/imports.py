@@ -26,7 +26,7 @@ from crm.imported import kinds
 from crm.imported.lead import LeadRows
 from crm.importing import Brought, Wanted
 from crm.workspace import WorkspaceSettings
-from intake import import_jobs, journal, lease
+from intake import claims, import_jobs, lease
 from intake.imports import entry as entries
 from intake.imports.row import Row
 from models.import_job import AT_WORK, Imported, ImportJob, ImportState, RowOutcome
@@ -114,7 +114,7 @@ def _let_others_pass() -> None:
     """Waits for what has just arrived, for two seconds at most: an import has time."""
     for _ in range(_YIELDS):
         with db.reading() as session:
-            if journal.longest_wait(session) < timedelta(milliseconds=50):
+            if claims.longest_wait(session) < timedelta(milliseconds=50):
                 return
         time.sleep(0.1)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from core import clock, db, queue
-from intake import import_jobs, journal
+from intake import claims, import_jobs
 from models.inbound import InboundEvent
 from models.message import Message
 from models.rule import StepRow, StepState
@@ -38,7 +38,7 @@ class Sweeper:
         with db.reading() as session:
             ids = session.scalars(
                 select(InboundEvent.id)
-                .where(journal.waiting(now), InboundEvent.retry_at <= now - _PATIENCE)
+                .where(claims.waiting(now), InboundEvent.retry_at <= now - _PATIENCE)
                 .order_by(InboundEvent.retry_at)
                 .limit(_MOST)
             ).all()

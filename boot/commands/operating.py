@@ -14,7 +14,7 @@ from boot.commands.configuration import begin
 from core import clock, db, queue
 from core.errors import Invalid, NotFound
 from core.settings import settings
-from intake import journal, reconciliation, sources, subscriptions
+from intake import claims, journal, reconciliation, sources, subscriptions
 from intake.mailbox import report
 from models.alert import Alert
 from models.inbound import EventState, InboundEvent
@@ -137,7 +137,7 @@ def _looks_inside() -> list[tuple[str, str]]:
     now = clock.now()
     with db.reading() as session:
         lease = session.get(Lease, SCHEDULER)
-        waiting = session.scalar(select(func.min(InboundEvent.received_at)).where(journal.waiting(now)))
+        waiting = session.scalar(select(func.min(InboundEvent.received_at)).where(claims.waiting(now)))
         failed = session.scalar(
             select(func.count()).select_from(InboundEvent).where(InboundEvent.state == EventState.FAILED)
         )

@@ -14,7 +14,7 @@ from core import clock, db
 from core.ids import new_id
 from core.savepoint import savepoint
 from crm import timeline
-from intake import journal
+from intake import claims, journal
 from intake.delivery import Delivery
 from models.inbound import EventState, InboundEvent
 from models.lead import Lead, LeadStatus
@@ -157,7 +157,7 @@ def test_who_lost_an_event_to_another_worker_does_not_end_it(database: db.Databa
         )
         event_id = journal.append(session, [entry])[0].event_id
     with database.single() as connection:
-        taken = journal.take(connection, event_id)
+        taken = claims.take(connection, event_id)
     assert taken is not None
     with database.unit_of_work() as session:
         session.execute(update(InboundEvent).values(attempts=InboundEvent.attempts + 1))

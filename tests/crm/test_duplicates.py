@@ -15,7 +15,7 @@ from core import clock, db
 from core.errors import Conflict
 from crm import changes, companies, contacts, conversion, duplicate_pairs, merging
 from crm.conversion import Into
-from intake import journal
+from intake import claims, journal
 from intake.delivery import Delivery
 from models.contact import Contact
 from models.duplicate import DuplicatePair, PairState
@@ -111,7 +111,7 @@ def test_while_enquiries_wait_only_a_few_are_looked_at(
     with clock.frozen(clock.now() + timedelta(seconds=2)):
         assert sweeping.sweep()["company"].looked_at == 1
         with database.unit_of_work() as session:
-            journal.claim(session.connection(), waits.event_id)
+            claims.claim(session.connection(), waits.event_id)
         assert sweeping.sweep()["company"].looked_at == 2
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from core import clock, db
 from core.errors import Unavailable
 from core.settings import settings
-from intake import journal, passage, pipeline
+from intake import claims, journal, passage, pipeline
 from intake.delivery import Delivery
 from models.activity import Activity
 from models.contact import Contact
@@ -146,7 +146,7 @@ def test_a_poisonous_event_is_set_aside_after_some_attempts(monkeypatch: pytest.
         raise MemoryError("too much")
 
     monkeypatch.setattr(pipeline, "process", poison)
-    for attempt in range(journal.MOST_ATTEMPTS):
+    for attempt in range(claims.MOST_ATTEMPTS):
         with clock.frozen(clock.now() + timedelta(minutes=attempt)):
             executor.process_event(event_id)
     assert (event(event_id).state, event(event_id).error) == (EventState.FAILED, "MemoryError: too much")
@@ -154,10 +154,10 @@ def test_a_poisonous_event_is_set_aside_after_some_attempts(monkeypatch: pytest.
 
 def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
     event_id = post(b"name=Ana")
-    for attempt in range(journal.MOST_ATTEMPTS):
+    for attempt in range(claims.MOST_ATTEMPTS):
         # claimed, and then the process died
         with clock.frozen(clock.now() + timedelta(minutes=attempt)), db.unit_of_work() as session:
-            assert journal.claim(session.connection(), event_id) is not None
+            assert claims.claim(session.connection(), event_id) is not None
     with clock.frozen(clock.now() + timedelta(hours=1)):
         executor.process_event(event_id)
     assert event(event_id).state is EventState.FAILED
@@ -175,7 +175,7 @@ def test_a_database_that_goes_away_leaves_the_event_for_later(monkeypatch: pytes
         with pytest.raises(Unavailable):
             executor.process_event(event_id)
     assert event(event_id).state is EventState.RECEIVED
-    with clock.frozen(clock.now() + journal.LEASE + timedelta(seconds=1)):
+    with clock.frozen(clock.now() + claims.LEASE + timedelta(seconds=1)):
         executor.process_event(event_id)
     assert event(event_id).state is EventState.PROCESSED
 
