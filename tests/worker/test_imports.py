@@ -295,7 +295,7 @@ def test_a_file_that_ends_in_nonsense_stops_with_the_reason() -> None:
 
 def test_what_arrives_meanwhile_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(imports.journal, "longest_wait", lambda _: timedelta(seconds=len(waited) < 3))
+    monkeypatch.setattr(imports.claims, "longest_wait", lambda _: timedelta(seconds=len(waited) < 3))
     monkeypatch.setattr(imports.time, "sleep", waited.append)
     run(begin("Name,Email\n" + "".join(f"P{n},p{n}@client.test\n" for n in range(150))))
     assert waited == [0.1] * 3
