@@ -78,7 +78,8 @@ def claim(connection: Connection, event_id: str) -> Claim | None:
 
 
 def take(connection: Connection, event_id: str) -> Taken | None:
-    """Claims the event as `claim` does, and reads it with what is read for every one: on PostgreSQL at once."""
+    """Claims the event as `claim` does, and reads it with what is read for every one; PostgreSQL does so at
+    once."""
     if connection.dialect.name == "postgresql":
         return _read(connection, _TAKE, _claim_of(event_id))
     held = claim(connection, event_id)
