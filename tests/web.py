@@ -13,14 +13,14 @@ from flask import Flask
 from flask_openapi3 import OpenAPI
 
 import console
-from boot import web
+from boot.app import renew, with_routes
 from core.secrets import derived_key
 
 
 @contextmanager
 def application() -> Iterator[OpenAPI]:
     """The whole application. It begins anew: of two at once only the later one works."""
-    app = web.renew(_everything())
+    app = renew(_everything())
     running = [app.extensions["journal"], app.extensions["reception"]]
     yield app
     for part in running:
@@ -37,7 +37,7 @@ def console_alone() -> Flask:
 
 @functools.cache
 def _everything() -> OpenAPI:
-    return web.with_routes()
+    return with_routes()
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
-from boot.web import create_app
+from boot.app import create_app
 from core import db
 from core.settings import settings
 from models.inbound import InboundEvent
