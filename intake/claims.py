@@ -58,6 +58,13 @@ class Taken:
     event: InboundEvent
     rows: tuple[object, ...]
     numbers: Mapping[type[Base], int]
+    since: datetime
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether to look, and to hold the row, before anything is done: a first attempt that outlasts its
+        lease is in vain, a second one must not be."""
+        return self.held.attempt > 1 or clock.now() > self.since + LEASE / 2
 
     def join(self, session: Session) -> None:
         """Has the session hold it all."""
@@ -104,7 +111,8 @@ def _read(connection: Connection, statement: Select[Any], given: Mapping[str, ob
         return None
     event, *around = row[:4]
     rows = (event, *(one for one in around if one is not None))
-    return Taken(Claim(event.id, event.attempts), event, rows, dict(zip(_MADE, row[4:], strict=False)))
+    numbers = dict(zip(_MADE, row[4:], strict=False))
+    return Taken(Claim(event.id, event.attempts), event, rows, numbers, clock.now())
 
 
 def waiting(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:

@@ -56,6 +56,8 @@ def _process(taken: claims.Taken) -> claims.Taken | None:
     try:
         with db.unit_of_work() as session:
             taken.join(session)
+            if taken.is_contested and claims.claimed(session, held) is None:
+                return None
             if held.attempt > claims.MOST_ATTEMPTS:
                 journal.close(event, EventState.FAILED, error=f"cut off {claims.MOST_ATTEMPTS} times")
             else:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from email import message_from_bytes
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event as events
@@ -162,6 +163,38 @@ def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
         executor.process_event(event_id)
     assert event(event_id).state is EventState.FAILED
     assert event(event_id).error == "cut off 5 times"
+
+
+def test_a_second_attempt_that_outlasts_its_lease_is_not_taken_over(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = post(b"name=Ana&email=ana%40client.test")
+    with database.single() as connection:
+        assert claims.take(connection, event_id) is not None  # and the process died
+    found: list[object] = []
+
+    later = clock.now() + claims.LEASE * 2
+
+    def take_over() -> None:
+        with clock.frozen(later + claims.LEASE * 2), database.single() as connection:
+            found.append(claims.take(connection, event_id))
+
+    through = pipeline.process
+
+    def slowly(*given: Any, **more: Any) -> None:
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        through(*given, **more)
+
+    other = threading.Thread(target=take_over)
+    monkeypatch.setattr(pipeline, "process", slowly)
+    with clock.frozen(later):
+        executor.process_event(event_id)
+    other.join(10)
+    assert found == [None]
+    assert event(event_id).state is EventState.PROCESSED
+    assert rows(Lead) == 1
 
 
 def test_a_database_that_goes_away_leaves_the_event_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
