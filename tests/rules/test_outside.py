@@ -12,6 +12,7 @@ from core import db
 from crm import changes, comments, companies, contacts, deals, deletion, leads, merging, timeline
 from models.domain_event import DomainEvent
 from models.webhook import WebhookDelivery
+from models.workspace import WorkspaceRow
 from rules import engine
 from rules.webhooks import OUTSIDE
 from tests.factories import configure, enquire
@@ -87,3 +88,13 @@ def test_what_is_rolled_back_is_not_told_and_leads_are_told_as_before(database: 
             contacts.create(session, name="Bea", actor="t")
             raise RuntimeError
     assert told(database) == []
+
+
+def test_what_is_told_last_is_written_also_where_the_database_is_asked_no_more(database: db.Database) -> None:
+    configure()
+    with database.unit_of_work() as session:
+        held = session.get(WorkspaceRow, 1)  # as on an event's way
+        contacts.create(session, name="Rui", actor="t")
+        assert held is not None
+    with database.reading() as session:
+        assert "contact.created" in session.scalars(select(DomainEvent.kind)).all()
