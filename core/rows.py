@@ -140,8 +140,8 @@ def insert_alone(session: Session, row: R) -> R:
     """Inserts one new row now, so that it has its number, and nothing else of what the session holds.
 
     Where a number was drawn before, the row has it at once, and is written with the rest. Its own columns
-    only: what hangs on it must be empty, what it hangs on must have been written. Inside a
-    savepoint it is written like any other, since a row that was taken back must leave the session, too.
+    only: what hangs on it must be empty, what it hangs on must have been written. Inside a savepoint it is
+    written like any other, since a row that was taken back must leave the session, too.
     """
     if session.in_nested_transaction():
         session.add(row)
