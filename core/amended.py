@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -42,6 +42,8 @@ from core import recordset
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 #: More rows than this are left to the unit of work: each makes the statement longer.
 _MOST = 8
+#: How many statements, each for other tables and columns, are kept ready.
+_MOST_KEPT = 500
 
 
 class Amended:
@@ -67,10 +69,12 @@ class Change:
         )
         return f"UPDATE {self.table.name} SET {setting} FROM {given} WHERE {where} RETURNING 1"  # noqa: S608  our own names
 
-    def update(self) -> Update:
-        """For other databases, with the values as parameters, and behind `=` those that must stand."""
-        where = [self.table.c[name] == bindparam(f"={name}") for name in self.stands]
-        return update(self.table).where(*where).values({name: bindparam(name) for name in self.columns})
+
+@lru_cache(_MOST_KEPT)
+def _update(change: Change) -> Update:
+    """For other databases, with the values as parameters, and behind `=` those that must stand."""
+    where = [change.table.c[name] == bindparam(f"={name}") for name in change.stands]
+    return update(change.table).where(*where).values({name: bindparam(name) for name in change.columns})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def one_by_one(connection: Connection, amendments: Sequence[Amendment]) -> None:
     """Writes each by itself."""
     for each in amendments:
         standing = {f"={name}": value for name, value in each.standing.items()}
-        each.check(connection.execute(each.change.update(), {**each.values, **standing}).rowcount)
+        each.check(connection.execute(_update(each.change), {**each.values, **standing}).rowcount)
 
 
 def written(session: Session, amendments: Sequence[Amendment]) -> None:

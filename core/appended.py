@@ -30,24 +30,15 @@ class Appended:
     """
 
 
-class WritingSession(Session):
-    """A session that at a flush writes what was left to it, also where it holds nothing else."""
-
-    def flush(self, objects: Sequence[Any] | None = None) -> None:
-        """Writes all that is still to be written."""
-        super().flush(objects)
-        if self.info.get(_LEFT):
-            _write(self)
-
-
 def leave(session: Session, kind: type[Appended], /, **values: Any) -> None:
     """Has a row with these values written at the next flush, of which the session then knows nothing."""
-    if session.in_nested_transaction() or not isinstance(session, WritingSession):
+    if session.in_nested_transaction():
         session.add(kind(**values))
+    elif _LEFT not in session.info:
+        session.add(kind(**values))  # like any other, so that the session has something to flush
+        session.info[_LEFT] = {}
     else:
-        if not session.in_transaction():
-            session.connection()  # begins one, with which it can go
-        session.info.setdefault(_LEFT, {}).setdefault(kind, []).append(plan_of(kind).completed(values))
+        session.info[_LEFT].setdefault(kind, []).append(plan_of(kind).completed(values))
 
 
 @event.listens_for(Session, "before_flush")
@@ -56,13 +47,7 @@ def _before_flush(session: Session, flush: UOWTransaction, instances: object) ->
         _write(session)
 
 
-@event.listens_for(WritingSession, "before_commit")
-def _before_commit(session: Session) -> None:
-    if session.info.get(_LEFT):
-        session.flush()
-
-
-@event.listens_for(WritingSession, "after_rollback")
+@event.listens_for(Session, "after_rollback")
 def _after_rollback(session: Session) -> None:
     session.info.pop(_LEFT, None)
 

@@ -24,7 +24,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from core import clock, queue
-from core.appended import WritingSession
 from core.errors import Unavailable
 from core.fair_lock import FairLock
 from core.liveness import look_at_what_is_handed_out
@@ -59,7 +58,7 @@ class Database:
         self._single = (
             writing if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
-        self._writing = sessionmaker(writing, expire_on_commit=False, class_=WritingSession)
+        self._writing = sessionmaker(writing, expire_on_commit=False)
         self._reading = sessionmaker(self.engine, expire_on_commit=False, info={"reading": True})
 
     def _sqlite(self) -> Engine:

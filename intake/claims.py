@@ -73,34 +73,24 @@ class Taken:
             draw(session, kind, number)
 
 
-def claim(connection: Connection, event_id: str) -> Claim | None:
-    """Takes the event for `LEASE`; None where it is done, waits for its time, or is in work elsewhere.
+def take(connection: Connection, event_id: str) -> Taken | None:
+    """Takes the event for `LEASE`, and reads it with what is read for every one; None where it is done, waits
+    for its time, or is in work elsewhere.
 
     The attempt is counted before it is made, so that one which takes its process down is counted too. Its
     commit is not waited for on the disk: a crash that forgets it lets the event be claimed again.
     """
-    statement = _CLAIM_LIGHTLY if connection.dialect.name == "postgresql" else _CLAIM
-    attempt = connection.scalar(statement.returning(_TABLE.c.attempts), _claim_of(event_id))
-    return Claim(event_id, attempt) if attempt is not None else None
-
-
-def take(connection: Connection, event_id: str) -> Taken | None:
-    """Claims the event as `claim` does, and reads it with what is read for every one; PostgreSQL does so at
-    once."""
+    now = clock.now()
+    given = {"this": event_id, "now": now, "until": now + LEASE}
     if connection.dialect.name == "postgresql":
-        return _read(connection, _TAKE, _claim_of(event_id))
-    held = claim(connection, event_id)
-    return take_again(connection, held) if held is not None else None
+        return _read(connection, _TAKE, given)
+    attempt = connection.scalar(_CLAIM_COUNTED, given)
+    return take_again(connection, Claim(event_id, attempt)) if attempt is not None else None
 
 
 def take_again(connection: Connection, held: Claim) -> Taken | None:
     """Reads an event anew that is claimed; None where the claim was lost to another worker meanwhile."""
     return _read(connection, _TAKE_AGAIN, {"this": held.event_id, "attempt": held.attempt})
-
-
-def _claim_of(event_id: str) -> dict[str, object]:
-    now = clock.now()
-    return {"this": event_id, "now": now, "until": now + LEASE}
 
 
 def _read(connection: Connection, statement: Select[Any], given: Mapping[str, object]) -> Taken | None:
@@ -131,7 +121,8 @@ _CLAIM = (
     .where(_TABLE.c.id == bindparam("this"), waiting(bindparam("now", type_=_TABLE.c.retry_at.type)))
     .values(attempts=_TABLE.c.attempts + 1, lease_until=bindparam("until", type_=_TABLE.c.lease_until.type))
 )
-_CLAIM_LIGHTLY = _CLAIM.where(func.set_config("synchronous_commit", "off", True) == "off")
+_CLAIM_COUNTED = _CLAIM.returning(_TABLE.c.attempts)
+_CLAIM_LIGHTLY = _CLAIM.where(func.set_config("synchronous_commit", "off", True) == "off").returning(_TABLE)
 _CLAIMED = (
     select(InboundEvent)
     .where(
@@ -153,7 +144,7 @@ def _with_surroundings(chosen: Select[Any], event: type[InboundEvent]) -> Select
     )
 
 
-_TAKEN = aliased(InboundEvent, _CLAIM_LIGHTLY.returning(_TABLE).cte("taken"))
+_TAKEN = aliased(InboundEvent, _CLAIM_LIGHTLY.cte("taken"))
 # What an event mostly makes one of: with its number it is written with all the rest (see core.rows).
 _MADE = (Run, Activity)
 _NUMBERS = [func.nextval(func.pg_get_serial_sequence(kind.__tablename__, "id")) for kind in _MADE]

@@ -69,7 +69,6 @@ def _tell(session: Session) -> None:
                 *((f"{kind}.deleted", None, {"id": row_id}, {}) for kind, row_id in gone),
             ],
         )
-        session.flush()  # nobody else does so this late
 
 
 @event.listens_for(Session, "after_rollback")

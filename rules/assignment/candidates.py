@@ -98,6 +98,7 @@ def _judged(
         if any(u.daily is not None for u, _ in users)
         else {}
     )
+    at_work = {key: _at_work(session, key, now, here) for key in {u.calendar or c for u, c in users}}
     loads = open_leads if by_leads else _activities(session, ids) if load == "activities" else {}
     return [
         Candidate(
@@ -107,7 +108,7 @@ def _judged(
                 user,
                 skill=skill,
                 today=today,
-                at_work=_at_work(session, user.calendar or team_calendar, now, here),
+                at_work=at_work[user.calendar or team_calendar],
                 open_leads=open_leads.get(user.id, 0),
                 of_today=of_today.get(user.id, 0),
             ),

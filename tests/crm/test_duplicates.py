@@ -111,7 +111,7 @@ def test_while_enquiries_wait_only_a_few_are_looked_at(
     with clock.frozen(clock.now() + timedelta(seconds=2)):
         assert sweeping.sweep()["company"].looked_at == 1
         with database.unit_of_work() as session:
-            claims.claim(session.connection(), waits.event_id)
+            claims.take(session.connection(), waits.event_id)
         assert sweeping.sweep()["company"].looked_at == 2
 
 

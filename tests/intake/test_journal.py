@@ -129,21 +129,22 @@ def test_an_event_is_claimed_by_one_and_taken_over_after_the_lease(
     with database.unit_of_work() as session:
         event_id = journal.append(session, [entry(source_id, "a")])[0].event_id
     with database.unit_of_work() as session:
-        first = claims.claim(session.connection(), event_id)
+        first = claims.take(session.connection(), event_id)
     with database.unit_of_work() as session:
-        assert claims.claim(session.connection(), event_id) is None
+        assert claims.take(session.connection(), event_id) is None
     with clock.frozen(clock.now() + claims.LEASE + timedelta(seconds=1)):
         with database.unit_of_work() as session:
-            second = claims.claim(session.connection(), event_id)
+            second = claims.take(session.connection(), event_id)
         assert first is not None
-        assert second == claims.Claim(event_id, 2)
+        assert second is not None
+        assert second.held == claims.Claim(event_id, 2)
         with database.unit_of_work() as session:
-            assert claims.claimed(session, first) is None  # a worker that was frozen has lost its right
-            event = claims.claimed(session, second)
+            assert claims.claimed(session, first.held) is None  # a worker that was frozen has lost its right
+            event = claims.claimed(session, second.held)
             assert event is not None
             journal.close(event, EventState.PROCESSED)
     with database.unit_of_work() as session:
-        assert claims.claim(session.connection(), event_id) is None
+        assert claims.take(session.connection(), event_id) is None
 
 
 def test_a_failure_is_tried_again_after_a_growing_wait(database: db.Database, source_id: int) -> None:
@@ -152,9 +153,9 @@ def test_a_failure_is_tried_again_after_a_growing_wait(database: db.Database, so
     moment, waits = clock.now(), []
     for _ in range(3):
         with clock.frozen(moment), database.unit_of_work() as session:
-            held = claims.claim(session.connection(), event_id)
-            assert held is not None
-            event = claims.claimed(session, held)
+            taken = claims.take(session.connection(), event_id)
+            assert taken is not None
+            event = claims.claimed(session, taken.held)
             assert event is not None
             journal.postpone(event, error="not now")
             waits.append((event.retry_at - moment).total_seconds())

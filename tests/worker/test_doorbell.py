@@ -180,7 +180,7 @@ def test_the_sweep_rings_for_what_waits_and_not_every_second(
         assert (sweeper.events(), sweeper.events()) == (1, 0)
         assert rung == [queue.Wake(queue.PROCESS_BACKLOG, event_id)]
         with database.unit_of_work() as session:
-            claims.claim(session.connection(), event_id)
+            claims.take(session.connection(), event_id)
         assert Sweeper().events() == 0  # somebody is at it
     with clock.frozen(clock.now() + timedelta(seconds=2) + claims.LEASE + timedelta(seconds=2)):
         assert Sweeper().events() == 1  # and has died
@@ -200,7 +200,7 @@ def test_a_backlog_that_is_worked_off_is_not_rung_for_over_and_over(
         for event_id in events[:10]:  # one each four seconds
             sweeper.events()
             with database.unit_of_work() as session:
-                claims.claim(session.connection(), event_id)
+                claims.take(session.connection(), event_id)
             passed += 4
         assert [wake.row_id for wake in rung] == events
         passed += 4

@@ -158,7 +158,7 @@ def test_an_event_that_takes_its_worker_down_is_set_aside_too() -> None:
     for attempt in range(claims.MOST_ATTEMPTS):
         # claimed, and then the process died
         with clock.frozen(clock.now() + timedelta(minutes=attempt)), db.unit_of_work() as session:
-            assert claims.claim(session.connection(), event_id) is not None
+            assert claims.take(session.connection(), event_id) is not None
     with clock.frozen(clock.now() + timedelta(hours=1)):
         executor.process_event(event_id)
     assert event(event_id).state is EventState.FAILED
