@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from core import db
-from crm import contact_points, first_sight, identity
+from crm import first_sight, identity
 from crm.contact_points import email_point, phone_point
 from models.contact_point import ContactPoint, Person, PointKind
 from models.lead import Lead
@@ -102,27 +102,23 @@ def test_nobody_and_too_many_points_are_left_to_identity(database: db.Database, 
     assert len(set(people(database).values())) == min(number, 1)
 
 
-def test_points_have_one_order_for_all(database: db.Database) -> None:
-    """Two who come with the same points the other way round never wait for each other crosswise."""
-    gate = threading.Barrier(8)
-    errors: list[BaseException] = []
+def test_who_waits_for_a_point_holds_none_that_comes_after_it(database: db.Database) -> None:
+    """So two who come with the same points the other way round never wait for each other crosswise."""
+    first, second = email_point("a@client.test"), email_point("b@client.test")
+    found: list[int] = []
 
-    def arrive(turned: bool) -> None:
-        gate.wait()
-        try:
-            with database.unit_of_work() as session:
-                points = {"emails": ("a@client.test", "b@client.test"), "phones": ("+5511987654321",)}
-                if turned:
-                    points = {key: tuple(reversed(value)) for key, value in points.items()}
-                enquire(session, **points)
-        except BaseException as error:  # noqa: BLE001  shown by the test
-            errors.append(error)
+    def arrive() -> None:
+        with database.unit_of_work() as session:
+            emails = ("b@client.test", "a@client.test")
+            found.append(enquire(session, emails=emails).lead.person_id)
 
-    threads = [threading.Thread(target=arrive, args=(n % 2 == 0,)) for n in range(8)]
-    for thread in threads:
+    with database.unit_of_work() as session:
+        identity.lock(session, [first])
+        thread = threading.Thread(target=arrive)
         thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert len(set(people(database).values())) == 1
-    assert contact_points.email_point("a@client.test")[1] in people(database)
+        wait_until_it_waits(database)
+        with database.unit_of_work(patience=1) as other:
+            identity.lock(other, [second])
+    thread.join(10)
+    assert set(people(database).values()) == set(found)
+    assert len(found) == 1
