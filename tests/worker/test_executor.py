@@ -191,7 +191,7 @@ def test_a_second_attempt_that_outlasts_its_lease_is_not_taken_over(
     monkeypatch.setattr(pipeline, "process", slowly)
     with clock.frozen(later):
         executor.process_event(event_id)
-    other.join(10)
+        other.join(10)  # in here: who froze the clock last lets it go first
     assert found == [None]
     assert event(event_id).state is EventState.PROCESSED
     assert rows(Lead) == 1
